@@ -1,0 +1,1 @@
+//! Image data for percept: datasets, splits, transforms, digit preparation and readers of image files.

@@ -1,0 +1,1 @@
+//! Predictions turned into metrics, intervals and reports for percept.

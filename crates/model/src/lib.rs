@@ -1,0 +1,1 @@
+//! percept's model and checkpoint files (safetensors).

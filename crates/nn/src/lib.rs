@@ -1,0 +1,1 @@
+//! percept's engine: network specs, layers, back propagation, losses, optimizers and schedules.

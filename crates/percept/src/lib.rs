@@ -1,0 +1,1 @@
+//! Train, explain and serve image classifiers: the facade crate of percept.

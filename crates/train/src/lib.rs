@@ -1,0 +1,1 @@
+//! percept's training cycle: configuration, presets, checkpoints, history and observers.
