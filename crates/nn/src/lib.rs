@@ -2,5 +2,6 @@
 
 pub mod error;
 pub mod init;
+pub mod parameter;
 pub mod shape;
 pub mod spec;
