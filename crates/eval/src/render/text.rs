@@ -1,0 +1,135 @@
+//! A report for a person at a terminal: plain text, no colours.
+
+use super::table::{Side, cell, lines};
+use crate::metrics::{Proportion, Scores};
+use crate::report::{ClassReport, ConfusedPair, Report};
+use std::fmt::Write;
+use unicode_width::UnicodeWidthStr;
+
+/// The widest that a class name gets, in columns.
+const NAME_WIDTH: usize = 28;
+
+/// The most classes whose confusion matrix is drawn.
+const MATRIX_CLASSES: usize = 20;
+
+/// The report as lines of plain text, each ending in a newline.
+///
+/// `width` is the terminal's in columns (80 where unknown): it decides whether the confusion matrix names its columns
+/// or numbers them. Class names are cut at 28 columns; control characters in them are replaced.
+#[must_use]
+pub fn text(report: &Report, width: usize) -> String {
+    let parts = [summary(report), class_table(report), matrix(report, width), mistakes(report)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn summary(report: &Report) -> String {
+    let accuracy = &report.accuracy;
+    let mut rows = vec![
+        ("accuracy".to_owned(), share_and_interval(accuracy)),
+        ("loss".to_owned(), format!("{:.4}", report.loss)),
+    ];
+    for top in &report.top_k {
+        rows.push((format!("top-{}", top.k), percent(top.accuracy.value)));
+    }
+    rows.into_iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = writeln!(text, "{name:<10}{value}");
+        text
+    })
+}
+
+fn share_and_interval(share: &Proportion) -> String {
+    let Proportion { correct, total, value, low, high } = *share;
+    let (low, high) = (percent(low), percent(high));
+    format!("{} ({correct} of {total} right; 95 % interval {low} to {high})", percent(value))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+fn class_table(report: &Report) -> String {
+    let head = ["class", "precision", "recall", "F1", "support"].map(str::to_owned).to_vec();
+    let classes = report.classes.iter().map(class_row);
+    let total = report.accuracy.total;
+    let averages = &report.averages;
+    let means = [
+        ("macro mean", &averages.macro_mean),
+        ("micro mean", &averages.micro),
+        ("weighted mean", &averages.weighted),
+    ];
+    let means = means.into_iter().map(|(name, scores)| mean_row(name, scores, total));
+    let rows: Vec<_> = std::iter::once(head).chain(classes).chain(means).collect();
+    joined(&lines(&[Side::Left, Side::Right, Side::Right, Side::Right, Side::Right], &rows))
+}
+
+fn class_row(class: &ClassReport) -> Vec<String> {
+    let scores = &class.scores;
+    let [precision, recall, f1] = [scores.precision, scores.recall, scores.f1].map(four_digits);
+    vec![cell(&class.name, NAME_WIDTH), precision, recall, f1, scores.support.to_string()]
+}
+
+fn mean_row(name: &str, scores: &Scores, total: u64) -> Vec<String> {
+    let [precision, recall, f1] = [scores.precision, scores.recall, scores.f1].map(four_digits);
+    vec![name.to_owned(), precision, recall, f1, total.to_string()]
+}
+
+fn four_digits(score: f64) -> String {
+    format!("{score:.4}")
+}
+
+/// The confusion matrix; columns carry names where these fit the width, numbers otherwise; zeros are dots.
+fn matrix(report: &Report, width: usize) -> String {
+    let classes = report.classes.len();
+    if classes > MATRIX_CLASSES {
+        return format!("The confusion matrix of {classes} classes is too large for a terminal.\n");
+    }
+    let names: Vec<String> = report.classes.iter().map(|c| cell(&c.name, NAME_WIDTH)).collect();
+    let named = matrix_lines(report, &names, &names);
+    let fits = named.iter().all(|line| line.width() <= width);
+    let body =
+        if fits { named } else { matrix_lines(report, &numbered(&names), &numbers(classes)) };
+    format!("Rows: the true class. Columns: what it was taken for.\n{}", joined(&body))
+}
+
+fn numbers(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| class.to_string()).collect()
+}
+
+fn numbered(names: &[String]) -> Vec<String> {
+    names.iter().enumerate().map(|(class, name)| format!("{class:>2} {name}")).collect()
+}
+
+fn matrix_lines(report: &Report, row_names: &[String], columns: &[String]) -> Vec<String> {
+    let head = std::iter::once(String::new()).chain(columns.iter().cloned()).collect();
+    let counts = report.confusion.rows().iter().zip(row_names).map(|(row, name)| {
+        std::iter::once(name.clone()).chain(row.iter().copied().map(count_or_dot)).collect()
+    });
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(counts).collect();
+    let mut sides = vec![Side::Right; columns.len() + 1];
+    sides[0] = Side::Left;
+    lines(&sides, &rows)
+}
+
+fn count_or_dot(count: u64) -> String {
+    if count == 0 { ".".to_owned() } else { count.to_string() }
+}
+
+fn mistakes(report: &Report) -> String {
+    let Some((first, _)) = report.most_confused.split_first() else {
+        return "No mistakes.\n".to_owned();
+    };
+    debug_assert!(first.count > 0, "a mistake happened at least once");
+    let pairs: Vec<String> = report.most_confused.iter().map(mistake).collect();
+    format!("Most confused:\n{}", joined(&pairs))
+}
+
+fn mistake(pair: &ConfusedPair) -> String {
+    let ConfusedPair { class, taken_for, count, support } = pair;
+    let (class, taken_for) = (cell(class, NAME_WIDTH), cell(taken_for, NAME_WIDTH));
+    let share = percent(*count as f64 / (*support).max(1) as f64);
+    format!("  {class} was taken for {taken_for} in {count} of {support} images ({share})")
+}
+
+fn joined(lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |text, line| text + line + "\n")
+}
