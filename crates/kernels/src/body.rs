@@ -1,21 +1,65 @@
-//! Which bodies of the kernels serve a number type: f32 has one per instruction set, f64 only the scalar truth.
+//! How one kernel gets a body per instruction set.
 
 use crate::isa::Isa;
 
-/// A number type and the instruction sets that have bodies for it.
+/// A number type and the instruction sets that have bodies for it: f32 has one per instruction set, f64 only the
+/// scalar truth.
 pub trait Bodies: Sized {
     /// The instruction set whose bodies run when `isa` is asked for.
     fn isa(isa: Isa) -> Isa;
 }
 
 impl Bodies for f32 {
+    #[inline(always)]
     fn isa(isa: Isa) -> Isa {
         isa
     }
 }
 
 impl Bodies for f64 {
+    #[inline(always)]
     fn isa(_: Isa) -> Isa {
-        Isa::Scalar
+        Isa::SCALAR
     }
 }
+
+/// Declares a kernel whose one generic body is compiled once per instruction set, for the compiler to vectorise; the
+/// declared function takes the [`Isa`] first and runs the body for it.
+macro_rules! per_isa {
+    ($(#[$meta:meta])* pub fn $name:ident<$T:ident>($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        pub fn $name<$T: crate::element::Element>(isa: crate::isa::Isa, $($arg: $type),*) $(-> $ret)? {
+            #[inline(always)]
+            #[allow(clippy::too_many_arguments)]
+            fn body<$T: crate::element::Element>($($arg: $type),*) $(-> $ret)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            fn avx2<$T: crate::element::Element>($($arg: $type),*) $(-> $ret)? {
+                body($($arg),*)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+            #[allow(clippy::too_many_arguments)]
+            fn avx512<$T: crate::element::Element>($($arg: $type),*) $(-> $ret)? {
+                body($($arg),*)
+            }
+
+            match $T::isa(isa).name() {
+                crate::isa::IsaName::Scalar => body($($arg),*),
+                // SAFETY: an `Isa` of this name exists only where the processor has these features.
+                #[cfg(target_arch = "x86_64")]
+                crate::isa::IsaName::Avx2 => unsafe { avx2($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                crate::isa::IsaName::Avx512 => unsafe { avx512($($arg),*) },
+                #[cfg(not(target_arch = "x86_64"))]
+                _ => body($($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use per_isa;

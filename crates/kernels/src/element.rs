@@ -27,6 +27,7 @@ pub trait Element:
     + DivAssign
     + Sum
     + crate::body::Bodies
+    + crate::product::ProductBodies
 {
     /// 0.
     const ZERO: Self;
@@ -58,11 +59,13 @@ pub trait Element:
     fn abs(self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
-    /// `self` where it is greater than `other`, `other` elsewhere (so a NaN in `self` gives `other`).
+    /// Not a number.
+    fn is_nan(self) -> bool;
+    /// The greater of itself and 0; NaN stays NaN.
     #[inline(always)]
     #[must_use]
-    fn or_greater(self, other: Self) -> Self {
-        if self > other { self } else { other }
+    fn relu(self) -> Self {
+        if self < Self::ZERO { Self::ZERO } else { self }
     }
 }
 
@@ -103,6 +106,10 @@ macro_rules! element {
             #[inline(always)]
             fn is_finite(self) -> bool {
                 $type::is_finite(self)
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                $type::is_nan(self)
             }
         }
     };

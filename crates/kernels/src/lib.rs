@@ -1,6 +1,21 @@
 //! Arithmetic on slices for percept: scalar truths, SIMD bodies, aligned memory and the thread crew.
+//!
+//! The only crate with `unsafe`. Kernels are single-threaded and allocate nothing; [`crew`] is where threads live.
+//! Every kernel takes the [`isa::Isa`] it runs on; f64 always runs the scalar truth.
+#![allow(unsafe_code)]
 
-pub mod body;
+pub mod activation;
+pub mod aligned;
+mod body;
+pub mod channels;
+pub mod crew;
 pub mod element;
 pub mod isa;
+pub mod pad;
+pub mod pool;
+pub mod product;
 pub mod random;
+pub mod slices;
+mod vector;
+
+pub use body::Bodies;

@@ -1,0 +1,110 @@
+//! Memory that begins on a cache line.
+
+use core::alloc::Layout;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error};
+
+use crate::element::Element;
+
+/// Bytes of a cache line, and of the widest vector register.
+pub const ALIGNMENT: usize = 64;
+
+/// A fixed-size buffer of numbers, zero at first, that begins on a cache line.
+#[derive(Debug)]
+pub struct Aligned<T: Element> {
+    start: NonNull<T>,
+    len: usize,
+}
+
+impl<T: Element> Aligned<T> {
+    /// A buffer of `len` zeros.
+    ///
+    /// # Panics
+    /// When `len` numbers do not fit into the address space.
+    #[must_use]
+    pub fn zeros(len: usize) -> Self {
+        if len == 0 {
+            return Self { start: NonNull::dangling(), len };
+        }
+        let layout = Self::layout(len);
+        // SAFETY: the layout's size is not zero.
+        let memory = unsafe { alloc_zeroed(layout) }.cast::<T>();
+        let Some(start) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        Self { start, len }
+    }
+
+    /// A buffer with the numbers of a slice.
+    #[must_use]
+    pub fn from_slice(values: &[T]) -> Self {
+        let mut buffer = Self::zeros(values.len());
+        buffer.copy_from_slice(values);
+        buffer
+    }
+
+    fn layout(len: usize) -> Layout {
+        Layout::array::<T>(len)
+            .and_then(|layout| layout.align_to(ALIGNMENT))
+            .expect("the buffer fits into the address space")
+    }
+}
+
+impl<T: Element> Drop for Aligned<T> {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            // SAFETY: allocated in `zeros` with this layout, freed only here.
+            unsafe { dealloc(self.start.as_ptr().cast(), Self::layout(self.len)) }
+        }
+    }
+}
+
+impl<T: Element> Deref for Aligned<T> {
+    type Target = [T];
+    #[inline]
+    fn deref(&self) -> &[T] {
+        // SAFETY: `start` points to `len` numbers (all-zero bytes are the number zero) that this value owns; it is
+        // dangling but aligned where `len` is 0.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Element> DerefMut for Aligned<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and `&mut self` makes it the only reference.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Element> Clone for Aligned<T> {
+    fn clone(&self) -> Self {
+        Self::from_slice(self)
+    }
+}
+
+impl<T: Element> Default for Aligned<T> {
+    fn default() -> Self {
+        Self::zeros(0)
+    }
+}
+
+// SAFETY: an `Aligned` owns its numbers as a `Vec` does.
+unsafe impl<T: Element> Send for Aligned<T> {}
+// SAFETY: as above; shared access is read-only.
+unsafe impl<T: Element> Sync for Aligned<T> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeroed_aligned_and_writable() {
+        for len in [0, 1, 15, 16, 17, 1000] {
+            let mut buffer = Aligned::<f32>::zeros(len);
+            assert!(buffer.iter().all(|x| *x == 0.0));
+            assert!(len == 0 || buffer.as_ptr().addr().is_multiple_of(ALIGNMENT));
+            buffer.fill(3.0);
+            assert_eq!(&*buffer.clone(), &vec![3.0; len][..]);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The thread crew: threads that wait for work together and hand out items one by one.
+//!
+//! A job is a function over items; which thread serves which item is open, so a job must give the same result
+//! whichever it is. Between jobs the threads spin for a moment, since the next step of a training run comes at once,
+//! and then sleep.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+/// Rounds that a thread spins before it sleeps: some tens of microseconds.
+const SPINS: usize = 20_000;
+
+/// Threads that work on one job at a time, the caller among them.
+pub struct Crew {
+    shared: Arc<Shared>,
+    hands: Vec<JoinHandle<()>>,
+}
+
+type Job<'a> = dyn Fn(usize) + Sync + 'a;
+
+struct Shared {
+    /// Counts the jobs; a new number tells the hands to read `job`.
+    generation: AtomicUsize,
+    /// Hands that have not finished the job yet.
+    remaining: AtomicUsize,
+    job: UnsafeCell<Option<&'static Job<'static>>>,
+    stop: AtomicBool,
+    panicked: AtomicBool,
+    spins: usize,
+    asleep: AtomicUsize,
+    bed: Mutex<()>,
+    wake: Condvar,
+}
+
+// SAFETY: `job` is written only by the owner of the crew while no hand reads it (`remaining` is 0), and read only
+// after `generation` was seen to change; both with acquire and release. The rest is Sync by itself.
+unsafe impl Sync for Shared {}
+
+impl Crew {
+    /// A crew of `threads` threads, the caller's among them; 0 means one per processor.
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if threads == 0 { processors } else { threads };
+        let shared = Arc::new(Shared {
+            generation: AtomicUsize::new(0),
+            remaining: AtomicUsize::new(0),
+            job: UnsafeCell::new(None),
+            stop: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
+            // Spinning hands would only take time from working ones where there are more threads than processors.
+            spins: if threads > processors { 0 } else { SPINS },
+            asleep: AtomicUsize::new(0),
+            bed: Mutex::new(()),
+            wake: Condvar::new(),
+        });
+        let hire = |hand: usize| {
+            let shared = Arc::clone(&shared);
+            Builder::new().name(format!("percept-{hand}")).spawn(move || shared.serve(hand)).ok()
+        };
+        // Where the system refuses another thread, the crew is smaller; results do not depend on its size.
+        let hands = (1..threads).map_while(hire).collect();
+        Self { shared, hands }
+    }
+
+    /// Threads of the crew, the caller's among them.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.hands.len() + 1
+    }
+
+    /// Calls `job(worker, index, item)` once for every item. A thread uses its own worker, so workers hold scratch
+    /// memory; items are handed out in order to whoever is free. Allocates nothing.
+    ///
+    /// # Panics
+    /// When there are fewer workers than threads, and when a job panics.
+    pub fn for_each<W: Send, I: Send>(
+        &mut self,
+        workers: &mut [W],
+        items: &mut [I],
+        job: impl Fn(&mut W, usize, &mut I) + Sync,
+    ) {
+        assert!(workers.len() >= self.threads(), "a worker for each thread of the crew");
+        if self.hands.is_empty() || items.len() <= 1 {
+            let worker = &mut workers[0];
+            items.iter_mut().enumerate().for_each(|(index, item)| job(worker, index, item));
+            return;
+        }
+        let next = AtomicUsize::new(0);
+        let (worker_start, item_start) =
+            (Shareable(workers.as_mut_ptr()), Shareable(items.as_mut_ptr()));
+        let count = items.len();
+        self.broadcast(&|thread| {
+            // SAFETY: each thread of the crew has its own number below `workers.len()`, so this is the only reference
+            // to that worker.
+            let worker = unsafe { &mut *worker_start.at(thread) };
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    break;
+                }
+                // SAFETY: the counter hands out each index below `count` once, so this is the only reference.
+                job(worker, index, unsafe { &mut *item_start.at(index) });
+            }
+        });
+    }
+
+    /// Runs `job(thread)` on every thread of the crew and returns when all have finished.
+    fn broadcast(&mut self, job: &Job<'_>) {
+        let shared = &*self.shared;
+        // SAFETY: only the lifetime changes; this function does not return (nor unwind) before every hand has
+        // finished with the reference.
+        let job_for_hands = unsafe { core::mem::transmute::<&Job<'_>, &'static Job<'static>>(job) };
+        // SAFETY: no hand reads `job` now: all have finished the last one, and `&mut self` keeps others from starting.
+        unsafe { *shared.job.get() = Some(job_for_hands) };
+        shared.remaining.store(self.hands.len(), Ordering::Relaxed);
+        shared.generation.fetch_add(1, Ordering::SeqCst);
+        if shared.asleep.load(Ordering::SeqCst) > 0 {
+            let _bed = shared.bed.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.wake.notify_all();
+        }
+        let own = catch_unwind(AssertUnwindSafe(|| job(0)));
+        let mut spins = 0_usize;
+        while shared.remaining.load(Ordering::Acquire) > 0 {
+            spins += 1;
+            if spins < shared.spins { core::hint::spin_loop() } else { std::thread::yield_now() }
+        }
+        if let Err(panic) = own {
+            resume_unwind(panic);
+        }
+        assert!(
+            !shared.panicked.swap(false, Ordering::Relaxed),
+            "a job panicked on another thread of the crew; its message was printed above"
+        );
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.generation.fetch_add(1, Ordering::SeqCst);
+        {
+            let _bed = self.shared.bed.lock().unwrap_or_else(PoisonError::into_inner);
+            self.shared.wake.notify_all();
+        }
+        for hand in self.hands.drain(..) {
+            // A hand catches the panics of its jobs, so joining cannot fail.
+            let _ = hand.join();
+        }
+    }
+}
+
+impl core::fmt::Debug for Crew {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Crew").field("threads", &self.threads()).finish()
+    }
+}
+
+impl Shared {
+    /// What a hand does all its life.
+    fn serve(&self, hand: usize) {
+        let mut seen = 0;
+        loop {
+            seen = self.wait_for_news(seen);
+            if self.stop.load(Ordering::SeqCst) {
+                return;
+            }
+            // SAFETY: the generation changed (acquire), so the owner has written `job` and will not write it again
+            // before this hand has counted itself out below.
+            let job = unsafe { *self.job.get() };
+            if let Some(job) = job
+                && catch_unwind(AssertUnwindSafe(|| job(hand))).is_err()
+            {
+                self.panicked.store(true, Ordering::Relaxed);
+            }
+            self.remaining.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Spins, then sleeps, until the generation is another one than `seen`.
+    fn wait_for_news(&self, seen: usize) -> usize {
+        for _ in 0..self.spins {
+            let now = self.generation.load(Ordering::Acquire);
+            if now != seen {
+                return now;
+            }
+            core::hint::spin_loop();
+        }
+        let mut bed = self.bed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.asleep.fetch_add(1, Ordering::SeqCst);
+        let now = loop {
+            let now = self.generation.load(Ordering::SeqCst);
+            if now != seen {
+                break now;
+            }
+            bed = self.wake.wait(bed).unwrap_or_else(PoisonError::into_inner);
+        };
+        self.asleep.fetch_sub(1, Ordering::SeqCst);
+        now
+    }
+}
+
+/// The start of a slice whose elements go to different threads.
+struct Shareable<T>(*mut T);
+
+impl<T> Shareable<T> {
+    /// The element's address; whoever makes a reference of it sees to it that it is the only one.
+    fn at(&self, index: usize) -> *mut T {
+        self.0.wrapping_add(index)
+    }
+}
+
+// SAFETY: the pointer is only followed by `for_each`, which gives each element to one thread at a time.
+unsafe impl<T: Send> Sync for Shareable<T> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_is_served_once() {
+        for threads in [1, 2, 3, 7] {
+            let mut crew = Crew::new(threads);
+            let mut workers = vec![0_usize; threads];
+            for round in 0..200 {
+                let mut items: Vec<usize> = vec![0; round % 17];
+                crew.for_each(&mut workers, &mut items, |worker, index, item| {
+                    *worker += 1;
+                    *item += index + 1;
+                });
+                assert!(items.iter().enumerate().all(|(index, item)| *item == index + 1));
+            }
+            assert_eq!(workers.iter().sum::<usize>(), (0..200).map(|round| round % 17).sum());
+        }
+    }
+
+    #[test]
+    fn sleeping_hands_wake() {
+        let mut crew = Crew::new(3);
+        for _ in 0..3 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            let mut items = [0; 64];
+            crew.for_each(&mut [(), (), ()], &mut items, |(), _, item| *item = 1);
+            assert_eq!(items, [1; 64]);
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_crew_goes_on() {
+        let mut crew = Crew::new(2);
+        let mut items = [0; 8];
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            crew.for_each(&mut [(), ()], &mut items, |(), index, _| assert!(index != 3, "item 3"));
+        }));
+        assert!(outcome.is_err());
+        crew.for_each(&mut [(), ()], &mut items, |(), _, item| *item = 1);
+        assert_eq!(items, [1; 8]);
+    }
+}

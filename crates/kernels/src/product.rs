@@ -1,0 +1,351 @@
+//! Matrix products whose left operand is read where it lies: dense layers, convolutions over padded images, and
+//! their gradients, without a copy of the windows.
+//!
+//! The left matrix has M rows on a grid (rows and columns of pixels, or the images of a chunk) and K columns in runs
+//! of neighbouring numbers (the rows of a convolution's window). Both are described by [`Left`]; two products use it:
+//!
+//! - [`multiply`]: out[m, n] = bias[n] + sum over k of left[m, k] * right[k, n], right packed into [`Panels`];
+//! - [`multiply_transposed`]: out[k, n] += sum over m of left[m, k] * right[m, n].
+//!
+//! The SIMD bodies keep a tile of the output in registers (Goto and van de Geijn 2008) and read one number of the
+//! left operand and one run of the right for each multiply-add; images are small, so no further blocking is needed.
+
+use crate::element::Element;
+use crate::isa::{Isa, IsaName};
+
+mod simd;
+
+/// Two nested loops over memory: `outer` times `outer_pitch`, `inner` times `inner_pitch` (in numbers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Turns of the outer loop.
+    pub outer: usize,
+    /// Numbers from one turn of the outer loop to the next.
+    pub outer_pitch: usize,
+    /// Turns of the inner loop.
+    pub inner: usize,
+    /// Numbers from one turn of the inner loop to the next.
+    pub inner_pitch: usize,
+}
+
+impl Grid {
+    /// One loop.
+    #[must_use]
+    pub const fn line(count: usize, pitch: usize) -> Self {
+        Self { outer: 1, outer_pitch: 0, inner: count, inner_pitch: pitch }
+    }
+
+    /// Turns in all.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.outer * self.inner
+    }
+
+    /// Whether there is no turn.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The offset of the last turn; the grid is not empty.
+    fn last(&self) -> usize {
+        (self.outer - 1) * self.outer_pitch + (self.inner - 1) * self.inner_pitch
+    }
+}
+
+/// How the left matrix lies in memory: element (m, k) is at `rows(m) + runs(k / run) + k % run`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The M rows.
+    pub rows: Grid,
+    /// The runs that make a row's K columns.
+    pub runs: Grid,
+    /// Numbers of one run.
+    pub run: usize,
+}
+
+impl Left {
+    /// K.
+    #[must_use]
+    pub const fn columns(&self) -> usize {
+        self.runs.len() * self.run
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() || self.columns() == 0
+    }
+
+    /// Numbers that the matrix spans in memory.
+    fn span(&self) -> usize {
+        if self.is_empty() { 0 } else { self.rows.last() + self.runs.last() + self.run }
+    }
+}
+
+/// What happens to a finished sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// It replaces the output.
+    Store,
+    /// The greater of it and zero replaces the output.
+    StoreRelu,
+}
+
+/// The right matrix's layout for [`multiply`]: panels of a few vectors' width, each with its K rows one after the
+/// other, zero-padded to whole vectors. The scalar body takes one panel of all N columns: the plain row-major matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panels {
+    /// Rows.
+    pub k: usize,
+    /// Columns.
+    pub n: usize,
+    lanes: usize,
+    /// Vectors of every panel but the last, which may have fewer.
+    vectors: usize,
+}
+
+impl Panels {
+    /// The layout for a matrix of `k` rows and `n` columns of `T` on an instruction set.
+    #[must_use]
+    pub fn new<T: Element>(isa: Isa, k: usize, n: usize) -> Self {
+        Self::with_lanes(k, n, T::isa(isa).lanes())
+    }
+
+    fn with_lanes(k: usize, n: usize, lanes: usize) -> Self {
+        let vectors = n.div_ceil(lanes);
+        let vectors = match lanes {
+            1 => vectors,
+            16 if vectors <= 3 => vectors,
+            16 => [3, 2].into_iter().find(|v| vectors.is_multiple_of(*v)).unwrap_or(2),
+            _ => vectors.min(2),
+        };
+        Self { k, n, lanes, vectors: vectors.max(1) }
+    }
+
+    /// Numbers of one padded row over all panels; also the length of a packed bias.
+    #[must_use]
+    pub fn padded_columns(&self) -> usize {
+        self.n.next_multiple_of(self.lanes)
+    }
+
+    /// Numbers of the packed matrix.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.k * self.padded_columns()
+    }
+
+    /// Whether the packed matrix has no number.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Packs the matrix whose element (k, n) is `at(k, n)`.
+    ///
+    /// # Panics
+    /// When `packed` is not [`len`](Self::len) numbers long.
+    pub fn pack<T: Element>(&self, packed: &mut [T], at: impl Fn(usize, usize) -> T) {
+        assert_eq!(packed.len(), self.len(), "length of the packed matrix");
+        let mut rest = packed;
+        for (start, width) in self.panels() {
+            let (panel, after) = rest.split_at_mut(self.k * width);
+            for (k, row) in panel.chunks_exact_mut(width.max(1)).enumerate() {
+                for (lane, value) in row.iter_mut().enumerate() {
+                    let n = start + lane;
+                    *value = if n < self.n { at(k, n) } else { T::ZERO };
+                }
+            }
+            rest = after;
+        }
+    }
+
+    /// First column and padded width of each panel.
+    fn panels(self) -> impl Iterator<Item = (usize, usize)> {
+        let full = self.vectors * self.lanes;
+        let padded = self.padded_columns();
+        (0..padded).step_by(full).map(move |start| (start, full.min(padded - start)))
+    }
+}
+
+/// out[m, n] = finish(bias[n] + sum over k of left[m, k] * right[k, n]).
+///
+/// # Shapes
+/// `left` holds what `geometry` describes; `right` is packed by `panels`; `bias`, where there is one, is
+/// `panels.padded_columns()` long; out's row m begins at `out_rows(m)` and is `panels.n` long.
+///
+/// # Panics
+/// When a slice is too short, the grids of rows differ, or K differs.
+#[allow(clippy::too_many_arguments)]
+pub fn multiply<T: Element>(
+    isa: Isa,
+    geometry: &Left,
+    left: &[T],
+    panels: &Panels,
+    right: &[T],
+    bias: Option<&[T]>,
+    finish: Finish,
+    out_rows: &Grid,
+    out: &mut [T],
+) {
+    if geometry.rows.is_empty() || panels.n == 0 {
+        return;
+    }
+    assert_eq!(geometry.columns(), panels.k, "columns of left and rows of right");
+    check_rows(geometry, out_rows);
+    assert!(left.len() >= geometry.span(), "left is too short");
+    assert_eq!(right.len(), panels.len(), "length of the packed right matrix");
+    assert!(bias.is_none_or(|bias| bias.len() == panels.padded_columns()), "length of the bias");
+    assert!(out.len() >= out_rows.last() + panels.n, "out is too short");
+    assert_eq!(panels.lanes, T::isa(isa).lanes(), "panels for the same instruction set");
+    let product = Product { geometry, left, panels, right, bias, finish, out_rows };
+    T::run_product(T::isa(isa), &product, out);
+}
+
+/// out[k, n] += sum over m of left[m, k] * right[m, n]: the gradient of the right matrix of [`multiply`].
+///
+/// # Shapes
+/// `left` holds what `geometry` describes; right's row m begins at `right_rows(m)` and is `n` long; `out` is
+/// [K, `out_pitch`] of which the first `n` columns are written.
+///
+/// # Panics
+/// When a slice is too short or the grids of rows differ.
+#[allow(clippy::too_many_arguments)]
+pub fn multiply_transposed<T: Element>(
+    isa: Isa,
+    geometry: &Left,
+    left: &[T],
+    right_rows: &Grid,
+    right: &[T],
+    n: usize,
+    out: &mut [T],
+    out_pitch: usize,
+) {
+    if geometry.is_empty() || n == 0 {
+        return;
+    }
+    check_rows(geometry, right_rows);
+    assert!(left.len() >= geometry.span(), "left is too short");
+    assert!(right.len() >= right_rows.last() + n, "right is too short");
+    assert!(out_pitch >= n, "out's rows overlap");
+    assert!(out.len() >= (geometry.columns() - 1) * out_pitch + n, "out is too short");
+    let product = Transposed { geometry, left, right_rows, right, n, out_pitch };
+    T::run_transposed(T::isa(isa), &product, out);
+}
+
+fn check_rows(geometry: &Left, other: &Grid) {
+    assert_eq!(
+        (geometry.rows.outer, geometry.rows.inner),
+        (other.outer, other.inner),
+        "the grid of rows is the same on both sides"
+    );
+}
+
+/// The operands of [`multiply`], checked.
+pub(crate) struct Product<'a, T> {
+    geometry: &'a Left,
+    left: &'a [T],
+    panels: &'a Panels,
+    right: &'a [T],
+    bias: Option<&'a [T]>,
+    finish: Finish,
+    out_rows: &'a Grid,
+}
+
+/// The operands of [`multiply_transposed`], checked.
+pub(crate) struct Transposed<'a, T> {
+    geometry: &'a Left,
+    left: &'a [T],
+    right_rows: &'a Grid,
+    right: &'a [T],
+    n: usize,
+    out_pitch: usize,
+}
+
+/// The products' bodies of a number type.
+pub trait ProductBodies: Sized {
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    fn run_product(isa: Isa, product: &Product<'_, Self>, out: &mut [Self]);
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    fn run_transposed(isa: Isa, product: &Transposed<'_, Self>, out: &mut [Self]);
+}
+
+impl ProductBodies for f32 {
+    #[allow(private_interfaces)]
+    fn run_product(isa: Isa, product: &Product<'_, Self>, out: &mut [Self]) {
+        match isa.name() {
+            IsaName::Scalar => scalar_product(product, out),
+            #[cfg(target_arch = "x86_64")]
+            _ => simd::product(isa, product, out),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => scalar_product(product, out),
+        }
+    }
+
+    #[allow(private_interfaces)]
+    fn run_transposed(isa: Isa, product: &Transposed<'_, Self>, out: &mut [Self]) {
+        match isa.name() {
+            IsaName::Scalar => scalar_transposed(product, out),
+            #[cfg(target_arch = "x86_64")]
+            _ => simd::transposed(isa, product, out),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => scalar_transposed(product, out),
+        }
+    }
+}
+
+impl ProductBodies for f64 {
+    #[allow(private_interfaces)]
+    fn run_product(_: Isa, product: &Product<'_, Self>, out: &mut [Self]) {
+        scalar_product(product, out);
+    }
+
+    #[allow(private_interfaces)]
+    fn run_transposed(_: Isa, product: &Transposed<'_, Self>, out: &mut [Self]) {
+        scalar_transposed(product, out);
+    }
+}
+
+/// Every (start, index) of a grid, in order.
+fn turns(grid: Grid) -> impl Iterator<Item = usize> {
+    (0..grid.outer).flat_map(move |outer| {
+        (0..grid.inner).map(move |inner| outer * grid.outer_pitch + inner * grid.inner_pitch)
+    })
+}
+
+/// The truth of [`multiply`].
+fn scalar_product<T: Element>(product: &Product<'_, T>, out: &mut [T]) {
+    let Product { geometry, left, panels, right, bias, finish, out_rows } = *product;
+    for (row, to) in turns(geometry.rows).zip(turns(*out_rows)) {
+        let out = &mut out[to..to + panels.n];
+        match bias {
+            Some(bias) => out.copy_from_slice(&bias[..panels.n]),
+            None => out.fill(T::ZERO),
+        }
+        let mut right = right.chunks_exact(panels.n);
+        for run in turns(geometry.runs) {
+            for (x, weights) in left[row + run..][..geometry.run].iter().zip(&mut right) {
+                out.iter_mut().zip(weights).for_each(|(sum, w)| *sum += *x * *w);
+            }
+        }
+        if finish == Finish::StoreRelu {
+            out.iter_mut().for_each(|x| *x = x.relu());
+        }
+    }
+}
+
+/// The truth of [`multiply_transposed`].
+fn scalar_transposed<T: Element>(product: &Transposed<'_, T>, out: &mut [T]) {
+    let Transposed { geometry, left, right_rows, right, n, out_pitch } = *product;
+    for (row, from) in turns(geometry.rows).zip(turns(*right_rows)) {
+        let right = &right[from..from + n];
+        let mut k = 0;
+        for run in turns(geometry.runs) {
+            for x in &left[row + run..][..geometry.run] {
+                let out = &mut out[k * out_pitch..][..n];
+                out.iter_mut().zip(right).for_each(|(sum, g)| *sum += *x * *g);
+                k += 1;
+            }
+        }
+    }
+}

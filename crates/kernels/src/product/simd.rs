@@ -1,0 +1,254 @@
+//! The SIMD bodies of the products: one algorithm over [`Vector`], one instance per instruction set.
+#![cfg(target_arch = "x86_64")]
+
+use super::{Finish, Grid, Left, Panels, Product, Transposed};
+use crate::isa::{Isa, IsaName};
+use crate::vector::Vector;
+use core::arch::x86_64::{__m256, __m512};
+
+/// [`super::multiply`] on an instruction set with vectors.
+pub(super) fn product(isa: Isa, product: &Product<'_, f32>, out: &mut [f32]) {
+    match isa.name() {
+        IsaName::Scalar => unreachable!("the scalar body is plain Rust"),
+        // SAFETY: the `Isa` proves the features, `multiply` has checked the operands' lengths.
+        IsaName::Avx2 => unsafe { product_avx2(product, out.as_mut_ptr()) },
+        // SAFETY: as above.
+        IsaName::Avx512 => unsafe { product_avx512(product, out.as_mut_ptr()) },
+    }
+}
+
+/// [`super::multiply_transposed`] on an instruction set with vectors.
+pub(super) fn transposed(isa: Isa, product: &Transposed<'_, f32>, out: &mut [f32]) {
+    match isa.name() {
+        IsaName::Scalar => unreachable!("the scalar body is plain Rust"),
+        // SAFETY: the `Isa` proves the features, `multiply_transposed` has checked the operands' lengths.
+        IsaName::Avx2 => unsafe { transposed_avx2(product, out.as_mut_ptr()) },
+        // SAFETY: as above.
+        IsaName::Avx512 => unsafe { transposed_avx512(product, out.as_mut_ptr()) },
+    }
+}
+
+/// The most rows of a tile of `vectors` vectors: what fits into the registers beside the operands.
+const fn most_rows(lanes: usize, vectors: usize) -> usize {
+    match (lanes, vectors) {
+        (16, 1 | 2) => 14,
+        (16, _) => 9,
+        _ => 6,
+    }
+}
+
+/// Calls a tile function with its sizes as constants.
+macro_rules! with_sizes {
+    ($rows:expr, $vectors:expr, $tile:ident::<$V:ty>, $args:tt, $([$v:literal: $($m:literal)*])*) => {
+        match ($vectors, $rows) {
+            // SAFETY: the caller's, said where the macro is used.
+            $($(($v, $m) => unsafe { $tile::<$V, $m, $v> $args },)*)*
+            _ => unreachable!("a tile of {} rows and {} vectors", $rows, $vectors),
+        }
+    };
+}
+
+macro_rules! bodies {
+    ($vector:ty, $features:literal, $product:ident, $transposed:ident, $($sizes:tt)*) => {
+        /// # Safety
+        /// The processor has the features and the operands are checked.
+        #[target_feature(enable = $features)]
+        unsafe fn $product(product: &Product<'_, f32>, out: *mut f32) {
+            let Product { geometry, left, panels, right, bias, finish, out_rows } = *product;
+            let Left { rows, .. } = *geometry;
+            let mut panel = right.as_ptr();
+            for (start, width) in panels.panels() {
+                let vectors = width / <$vector>::LANES;
+                let strip = Strip {
+                    geometry,
+                    panel,
+                    bias: bias.map_or(core::ptr::null(), |bias| bias[start..].as_ptr()),
+                    finish,
+                    out_pitch: out_rows.inner_pitch,
+                    columns: width.min(panels.n - start),
+                };
+                for outer in 0..rows.outer {
+                    for (first, count) in cuts(rows.inner, most_rows(<$vector>::LANES, vectors)) {
+                        let from = left.as_ptr().wrapping_add(outer * rows.outer_pitch + first * rows.inner_pitch);
+                        let to = out.wrapping_add(outer * out_rows.outer_pitch + first * out_rows.inner_pitch + start);
+                        // SAFETY: rows and panel lie inside the checked operands.
+                        with_sizes!(count, vectors, product_tile::<$vector>, (&strip, from, to), $($sizes)*);
+                    }
+                }
+                panel = panel.wrapping_add(panels.k * width);
+            }
+        }
+
+        /// # Safety
+        /// The processor has the features and the operands are checked.
+        #[target_feature(enable = $features)]
+        unsafe fn $transposed(product: &Transposed<'_, f32>, out: *mut f32) {
+            let Transposed { geometry, left, right_rows, right, n, out_pitch } = *product;
+            let columns = Panels::with_lanes(geometry.columns(), n, <$vector>::LANES);
+            for (start, width) in columns.panels() {
+                let vectors = width / <$vector>::LANES;
+                let strip = StripTransposed {
+                    rows: geometry.rows,
+                    right_rows: *right_rows,
+                    right: right[start..].as_ptr(),
+                    out_pitch,
+                    columns: width.min(n - start),
+                };
+                for (index, run) in super::turns(geometry.runs).enumerate() {
+                    for (first, count) in cuts(geometry.run, most_rows(<$vector>::LANES, vectors)) {
+                        let from = left.as_ptr().wrapping_add(run + first);
+                        let to = out.wrapping_add((index * geometry.run + first) * out_pitch + start);
+                        // SAFETY: rows and columns lie inside the checked operands.
+                        with_sizes!(count, vectors, transposed_tile::<$vector>, (&strip, from, to), $($sizes)*);
+                    }
+                }
+            }
+        }
+    };
+}
+
+bodies!(__m256, "avx2,fma", product_avx2, transposed_avx2, [1: 1 2 3 4 5 6] [2: 1 2 3 4 5 6]);
+bodies!(
+    __m512,
+    "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl",
+    product_avx512,
+    transposed_avx512,
+    [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
+    [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
+    [3: 1 2 3 4 5 6 7 8 9]
+);
+
+/// Cuts 0..count into the fewest pieces of at most `most`, as equal as possible: (first, length) of each.
+fn cuts(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let pieces = count.div_ceil(most);
+    (0..pieces).map(move |piece| {
+        let first = piece * count / pieces;
+        (first, (piece + 1) * count / pieces - first)
+    })
+}
+
+/// What the tiles of one panel share.
+struct Strip<'a> {
+    geometry: &'a Left,
+    panel: *const f32,
+    /// Null where there is no bias.
+    bias: *const f32,
+    finish: Finish,
+    out_pitch: usize,
+    /// Columns that exist; the panel is padded to whole vectors.
+    columns: usize,
+}
+
+/// What the tiles of one strip of columns share.
+struct StripTransposed {
+    rows: Grid,
+    right_rows: Grid,
+    right: *const f32,
+    out_pitch: usize,
+    columns: usize,
+}
+
+/// M rows times the vectors of one panel, over all K.
+///
+/// # Safety
+/// Called from a function with V's features; `from` is the first of M rows of the left operand, `to` of the output.
+#[inline(always)]
+unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
+    strip: &Strip<'_>,
+    from: *const f32,
+    to: *mut f32,
+) {
+    let Left { rows, runs, run } = *strip.geometry;
+    let pitch = rows.inner_pitch;
+    // SAFETY: the offsets stay inside the left operand, the panel, the bias and the output, whose lengths `multiply`
+    // has checked against the same geometry; the last vector is stored under a mask where its columns end.
+    unsafe {
+        let mut sums = [[V::zero(); N]; M];
+        if !strip.bias.is_null() {
+            for v in 0..N {
+                let bias = V::load(strip.bias.add(v * V::LANES));
+                for row in &mut sums {
+                    row[v] = bias;
+                }
+            }
+        }
+        let mut right = strip.panel;
+        for outer in 0..runs.outer {
+            for inner in 0..runs.inner {
+                let mut left = from.add(outer * runs.outer_pitch + inner * runs.inner_pitch);
+                for _ in 0..run {
+                    let mut weights = [V::zero(); N];
+                    for (v, weight) in weights.iter_mut().enumerate() {
+                        *weight = V::load(right.add(v * V::LANES));
+                    }
+                    for (m, row) in sums.iter_mut().enumerate() {
+                        let x = V::splat(*left.add(m * pitch));
+                        for (sum, weight) in row.iter_mut().zip(weights) {
+                            *sum = sum.add_product(x, weight);
+                        }
+                    }
+                    left = left.add(1);
+                    right = right.add(N * V::LANES);
+                }
+            }
+        }
+        if strip.finish == Finish::StoreRelu {
+            sums.iter_mut().flatten().for_each(|sum| *sum = V::zero().max(*sum));
+        }
+        let tail = strip.columns - (N - 1) * V::LANES;
+        for (m, row) in sums.iter().enumerate() {
+            let to = to.add(m * strip.out_pitch);
+            for (v, sum) in row.iter().enumerate().take(N - 1) {
+                sum.store(to.add(v * V::LANES));
+            }
+            row[N - 1].store_masked(to.add((N - 1) * V::LANES), V::mask(tail));
+        }
+    }
+}
+
+/// Adds the products of M columns of the left operand with a strip of the right one, over all rows, to the output.
+///
+/// # Safety
+/// Called from a function with V's features; `from` is the first of M columns in the left operand's first row, `to`
+/// the first of M rows of the output.
+#[inline(always)]
+unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
+    strip: &StripTransposed,
+    from: *const f32,
+    to: *mut f32,
+) {
+    let StripTransposed { rows, right_rows, right, out_pitch, columns } = *strip;
+    // SAFETY: the offsets stay inside both operands and the output, whose lengths `multiply_transposed` has checked
+    // against the same geometry; the last vector is touched under a mask where its columns end.
+    unsafe {
+        let mask = V::mask(columns - (N - 1) * V::LANES);
+        let mut sums = [[V::zero(); N]; M];
+        for outer in 0..rows.outer {
+            let mut left = from.add(outer * rows.outer_pitch);
+            let mut right = right.add(outer * right_rows.outer_pitch);
+            for _ in 0..rows.inner {
+                let mut vectors = [V::zero(); N];
+                for (v, vector) in vectors.iter_mut().enumerate().take(N - 1) {
+                    *vector = V::load(right.add(v * V::LANES));
+                }
+                vectors[N - 1] = V::load_masked(right.add((N - 1) * V::LANES), mask);
+                for (m, row) in sums.iter_mut().enumerate() {
+                    let x = V::splat(*left.add(m));
+                    for (sum, vector) in row.iter_mut().zip(vectors) {
+                        *sum = sum.add_product(x, vector);
+                    }
+                }
+                left = left.wrapping_add(rows.inner_pitch);
+                right = right.wrapping_add(right_rows.inner_pitch);
+            }
+        }
+        for (m, row) in sums.iter().enumerate() {
+            let to = to.add(m * out_pitch);
+            for (v, sum) in row.iter().enumerate().take(N - 1) {
+                V::load(to.add(v * V::LANES)).add(*sum).store(to.add(v * V::LANES));
+            }
+            let last = to.add((N - 1) * V::LANES);
+            V::load_masked(last, mask).add(row[N - 1]).store_masked(last, mask);
+        }
+    }
+}
