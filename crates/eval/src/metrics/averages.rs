@@ -29,18 +29,17 @@ pub struct Averages {
 /// classes as `labels`: a class without examples counts in the macro mean.
 #[must_use]
 pub fn averages(classes: &[ClassScores]) -> Averages {
-    let supports = classes.iter().map(|class| class.support as f64);
     Averages {
-        macro_mean: weighted_mean(classes, classes.iter().map(|_| 1.0)),
+        macro_mean: weighted_mean(classes, |_| 1.0),
         micro: micro(classes),
-        weighted: weighted_mean(classes, supports),
+        weighted: weighted_mean(classes, |class| class.support as f64),
     }
 }
 
-fn weighted_mean(classes: &[ClassScores], weights: impl Iterator<Item = f64> + Clone) -> Scores {
-    let total: f64 = weights.clone().sum();
+fn weighted_mean(classes: &[ClassScores], weight: fn(&ClassScores) -> f64) -> Scores {
+    let total: f64 = classes.iter().map(weight).sum();
     let mean = |score: fn(&ClassScores) -> f64| {
-        let sum: f64 = classes.iter().zip(weights.clone()).map(|(c, w)| score(c) * w).sum();
+        let sum: f64 = classes.iter().map(|class| score(class) * weight(class)).sum();
         quotient(sum, total)
     };
     Scores { precision: mean(|c| c.precision), recall: mean(|c| c.recall), f1: mean(|c| c.f1) }
