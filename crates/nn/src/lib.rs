@@ -1,7 +1,18 @@
 //! percept's engine: network specs, layers, back propagation, losses, optimizers and schedules.
 
+mod arena;
+pub mod average;
+pub mod clip;
+pub mod describe;
 pub mod error;
+mod graph;
 pub mod init;
+mod layers;
+pub mod loss;
+pub mod network;
+pub mod optim;
 pub mod parameter;
+mod plan;
+pub mod schedule;
 pub mod shape;
 pub mod spec;

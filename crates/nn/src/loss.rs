@@ -1,0 +1,242 @@
+//! Softmax cross-entropy: how wrong the logits are, and which way to change them.
+//!
+//! With p = softmax(z), label y, class weights w (1 where there are none), label smoothing s and K classes, one example
+//! loses
+//!
+//! ```text
+//! loss = (1 - s) * w[y] * -ln p[y] + s / K * sum over k of w[k] * -ln p[k]
+//! ```
+//!
+//! (Szegedy et al. 2016 for the smoothing). The loss of a batch is the sum over its examples divided by the sum of
+//! their labels' weights, [`LossSettings::normaliser`]: PyTorch's `cross_entropy` with `reduction="mean"`. The gradient
+//! of the mean is
+//!
+//! ```text
+//! d loss / d z[j] = (p[j] * ((1 - s) * w[y] + s / K * sum of w) - (j == y) * (1 - s) * w[y] - s / K * w[j]) / normaliser
+//! ```
+
+use percept_kernels::element::Element;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Settings of the softmax cross-entropy; the default is the plain one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossSettings {
+    /// The share of the truth that is spread over all classes, in 0 to 1 (below 1).
+    pub label_smoothing: f64,
+    /// How much each class counts, at least 0; all the same where empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f64>,
+}
+
+/// Settings that make no loss.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum LossError {
+    /// Label smoothing out of its range.
+    #[error("label_smoothing must be at least 0 and below 1, found {found}")]
+    Smoothing {
+        /// What was given.
+        found: f64,
+    },
+    /// Not one weight a class.
+    #[error("class_weights must have one number for each of the {expected} classes, found {found}")]
+    WeightCount {
+        /// Classes.
+        expected: usize,
+        /// Weights given.
+        found: usize,
+    },
+    /// A weight that is negative or not finite.
+    #[error(
+        "the class weight of class {class} must be a finite number of at least 0, found {found}"
+    )]
+    Weight {
+        /// The class.
+        class: usize,
+        /// What was given.
+        found: f64,
+    },
+    /// Nothing could ever be learned.
+    #[error("all class weights are 0: give at least one class a positive weight")]
+    NoWeight,
+}
+
+/// What a chunk of examples lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// The sum of the examples' losses; divided by the batch's normaliser it is the mean loss.
+    pub sum: f64,
+    /// Examples whose greatest logit (the first of equals) is their label's.
+    pub correct: usize,
+}
+
+impl LossSettings {
+    /// Checks the settings for a network with so many classes.
+    ///
+    /// # Errors
+    /// [`LossError`] naming what is out of range, and what would be right.
+    pub fn validate(&self, classes: usize) -> Result<(), LossError> {
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return Err(LossError::Smoothing { found: self.label_smoothing });
+        }
+        if self.class_weights.is_empty() {
+            return Ok(());
+        }
+        if self.class_weights.len() != classes {
+            return Err(LossError::WeightCount {
+                expected: classes,
+                found: self.class_weights.len(),
+            });
+        }
+        let wrong = |w: &f64| !(w.is_finite() && *w >= 0.0);
+        if let Some(class) = self.class_weights.iter().position(wrong) {
+            return Err(LossError::Weight { class, found: self.class_weights[class] });
+        }
+        if self.class_weights.iter().all(|w| *w == 0.0) { Err(LossError::NoWeight) } else { Ok(()) }
+    }
+
+    /// What the summed loss of a batch with these labels is divided by: the sum of the labels' weights, so their number
+    /// where there are no class weights.
+    ///
+    /// # Panics
+    /// When a label has no class weight.
+    #[must_use]
+    pub fn normaliser(&self, labels: &[u32]) -> f64 {
+        labels.iter().map(|label| self.weight(*label as usize)).sum()
+    }
+
+    fn weight(&self, class: usize) -> f64 {
+        if self.class_weights.is_empty() { 1.0 } else { self.class_weights[class] }
+    }
+}
+
+/// The loss of a chunk, and the gradient of the batch's mean loss in one pass over its logits.
+///
+/// `normaliser` is [`LossSettings::normaliser`] of the whole batch, of which the chunk may be a part; where it is 0 (all
+/// labels have weight 0) the gradient is 0. The loss is finite for all finite logits. It is infinite where a logit of
+/// minus infinity is true (with smoothing: anywhere), as PyTorch's is, and NaN where softmax has no answer: a logit is NaN
+/// or plus infinity, or all of an example's are minus infinity.
+///
+/// # Shapes
+/// `logits` and `grad_logits` are [N, classes], `labels` is [N].
+///
+/// # Panics
+/// When the lengths do not fit or a label is not below `classes`.
+pub fn cross_entropy<T: Element>(
+    settings: &LossSettings,
+    classes: usize,
+    logits: &[T],
+    labels: &[u32],
+    normaliser: f64,
+    grad_logits: &mut [T],
+) -> Loss {
+    assert_eq!(logits.len(), labels.len() * classes, "logits of {} examples", labels.len());
+    assert_eq!(logits.len(), grad_logits.len(), "gradients of the logits");
+    let rule = Rule::new(settings, classes, normaliser);
+    let mut loss = Loss::default();
+    let rows =
+        logits.chunks_exact(classes.max(1)).zip(grad_logits.chunks_exact_mut(classes.max(1)));
+    for ((logits, gradient), label) in rows.zip(labels) {
+        let label = *label as usize;
+        assert!(label < classes, "label {label} of {classes} classes");
+        loss.sum += rule.example(logits, label, gradient);
+        loss.correct += usize::from(is_first_greatest(logits, label));
+    }
+    loss
+}
+
+/// Probabilities of each row's classes: p[k] = exp(z[k]) / sum over j of exp(z[j]), safe for all finite logits.
+///
+/// # Shapes
+/// `logits` and `out` are [N, classes].
+///
+/// # Panics
+/// When the lengths differ or are not whole rows.
+pub fn softmax<T: Element>(classes: usize, logits: &[T], out: &mut [T]) {
+    assert_eq!(logits.len(), out.len(), "probabilities for each logit");
+    assert_eq!(logits.len() % classes.max(1), 0, "whole rows of {classes} logits");
+    for (logits, out) in
+        logits.chunks_exact(classes.max(1)).zip(out.chunks_exact_mut(classes.max(1)))
+    {
+        let (_, sum) = exponentials(logits, out);
+        let scale = T::from_f64(1.0 / sum);
+        out.iter_mut().for_each(|p| *p *= scale);
+    }
+}
+
+/// The settings made ready for many examples.
+struct Rule<'a> {
+    settings: &'a LossSettings,
+    /// 1 - s.
+    truth: f64,
+    /// s / K.
+    spread: f64,
+    /// The sum of all classes' weights.
+    total_weight: f64,
+    /// 1 / normaliser.
+    scale: f64,
+}
+
+impl<'a> Rule<'a> {
+    fn new(settings: &'a LossSettings, classes: usize, normaliser: f64) -> Self {
+        Self {
+            settings,
+            truth: 1.0 - settings.label_smoothing,
+            spread: settings.label_smoothing / classes.max(1) as f64,
+            total_weight: (0..classes).map(|class| settings.weight(class)).sum(),
+            scale: if normaliser > 0.0 { 1.0 / normaliser } else { 0.0 },
+        }
+    }
+
+    /// The loss of one example; writes its gradient.
+    fn example<T: Element>(&self, logits: &[T], label: usize, gradient: &mut [T]) -> f64 {
+        let (greatest, sum) = exponentials(logits, gradient);
+        let log_sum = greatest + Element::ln(sum);
+        let true_weight = self.truth * self.settings.weight(label);
+        let factor = self.scale * (true_weight + self.spread * self.total_weight) / sum;
+        let factor = T::from_f64(factor);
+        gradient.iter_mut().for_each(|g| *g *= factor);
+        gradient[label] -= T::from_f64(self.scale * true_weight);
+        let mut loss = weighted(true_weight, log_sum - logits[label].to_f64());
+        if self.spread > 0.0 {
+            loss += self.smooth(logits, log_sum, gradient);
+        }
+        loss
+    }
+
+    /// The part of the loss that is spread over all classes; finishes the gradient.
+    fn smooth<T: Element>(&self, logits: &[T], log_sum: f64, gradient: &mut [T]) -> f64 {
+        let mut loss = 0.0;
+        for (class, (z, g)) in logits.iter().zip(gradient).enumerate() {
+            let weight = self.spread * self.settings.weight(class);
+            loss += weighted(weight, log_sum - z.to_f64());
+            *g -= T::from_f64(self.scale * weight);
+        }
+        loss
+    }
+}
+
+/// weight * surprise, where a class of weight 0 does not count even when its surprise is infinite.
+fn weighted(weight: f64, surprise: f64) -> f64 {
+    if weight == 0.0 && surprise == f64::INFINITY { 0.0 } else { weight * surprise }
+}
+
+/// Writes exp(z - greatest z); gives the greatest logit and the sum of what was written, which is at least 1.
+fn exponentials<T: Element>(logits: &[T], out: &mut [T]) -> (f64, f64) {
+    let greater = |greatest: T, z: &T| if *z > greatest { *z } else { greatest };
+    let greatest = logits.iter().fold(T::NEG_INFINITY, greater);
+    let mut sum = 0.0;
+    for (z, e) in logits.iter().zip(out) {
+        *e = (*z - greatest).exp();
+        sum += e.to_f64();
+    }
+    (greatest.to_f64(), sum)
+}
+
+/// Whether the class has the greatest logit, and no class before it has the same.
+fn is_first_greatest<T: Element>(logits: &[T], class: usize) -> bool {
+    let (before, after) = (&logits[..class], &logits[class + 1..]);
+    before.iter().all(|z| *z < logits[class]) && after.iter().all(|z| *z <= logits[class])
+}

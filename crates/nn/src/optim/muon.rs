@@ -1,0 +1,210 @@
+//! Muon: momentum whose matrices are made orthogonal.
+
+use super::matrix::{frobenius, multiply, transpose};
+use super::{AdamW, OptimizerError, check, check_not_negative, check_share};
+use crate::parameter::{Parameter, Role};
+use percept_kernels::element::Element;
+use serde::{Deserialize, Serialize};
+
+/// The quintic's coefficients, which have the steepest slope at zero (Jordan 2024).
+const COEFFICIENTS: [f64; 3] = [3.4445, -4.7750, 2.0315];
+
+/// The least norm that an update is divided by, as in PyTorch.
+const EPS: f64 = 1e-7;
+
+/// Muon (Jordan et al. 2024) with the weight normalisation of Jordan's airbench: for each weight matrix W (inputs of one
+/// output x outputs) with gradient G and momentum mu
+///
+/// ```text
+/// M = mu * M + G
+/// U = orthogonal(nesterov ? G + mu * M : M)
+/// W = W * sqrt(outputs) / norm(W)            (where normalise_weights)
+/// W = W * (1 - learning_rate * weight_decay) - learning_rate * U
+/// ```
+///
+/// `orthogonal` replaces all singular values by about 1 (0.7 to 1.2): X = U / norm(U), then `newton_schulz_steps` times
+///
+/// ```text
+/// A = X X^T,   X = a X + (b A + c A A) X,   (a, b, c) = (3.4445, -4.7750, 2.0315)
+/// ```
+///
+/// computed on whichever of X and its transpose has the smaller A; norms are Frobenius norms.
+///
+/// Matrices are the weights of convolutions with more than one input channel (a group), and those of dense layers where
+/// [`dense`](Self::dense) says so. All other parameters are updated by [`others`](Self::others).
+///
+/// It differs from PyTorch's `Muon`, whose momentum is (1 - mu) times ours (the norm takes it away again), which computes
+/// in bfloat16, and which multiplies the learning rate by sqrt(max(1, outputs / inputs)); and from airbench's, which
+/// divides by norm + 1e-7 instead of max(norm, 1e-7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Muon {
+    /// Base learning rate of the matrices, at least 0.
+    pub learning_rate: f64,
+    /// mu, in 0 to 1 (below 1).
+    pub momentum: f64,
+    /// Whether the gradient looks ahead along the momentum.
+    pub nesterov: bool,
+    /// Iterations of `orthogonal`, 1 to 20.
+    pub newton_schulz_steps: u32,
+    /// Whether each matrix is scaled to norm sqrt(outputs) before its step.
+    pub normalise_weights: bool,
+    /// Decoupled weight decay of the matrices, at least 0; without effect on the direction of normalised weights, so 0
+    /// where they are.
+    pub weight_decay: f64,
+    /// Whether the weights of dense layers are matrices too.
+    pub dense: bool,
+    /// Settings for all other parameters; `others.learning_rate` is theirs.
+    pub others: AdamW,
+}
+
+impl Default for Muon {
+    /// The digit recipe: learning rate 0.1, Nesterov momentum 0.6, 5 steps, normalised weights; AdamW with learning rate
+    /// 0.01, betas 0.9 and 0.99, no decay.
+    fn default() -> Self {
+        let others =
+            AdamW { learning_rate: 0.01, beta2: 0.99, weight_decay: 0.0, ..AdamW::default() };
+        Self {
+            learning_rate: 0.1,
+            momentum: 0.6,
+            nesterov: true,
+            newton_schulz_steps: 5,
+            normalise_weights: true,
+            weight_decay: 0.0,
+            dense: false,
+            others,
+        }
+    }
+}
+
+impl Muon {
+    pub(super) fn validate(&self) -> Result<(), OptimizerError> {
+        check_not_negative("muon", "learning_rate", self.learning_rate)?;
+        check_share("muon", "momentum", self.momentum)?;
+        let steps = self.newton_schulz_steps;
+        let fits = (1..=20).contains(&steps);
+        check(fits, "muon", "newton_schulz_steps", "from 1 to 20", f64::from(steps))?;
+        check_not_negative("muon", "weight_decay", self.weight_decay)?;
+        if self.nesterov && self.momentum == 0.0 {
+            return Err(OptimizerError::Contradiction {
+                optimizer: "muon",
+                reason: "`nesterov` needs a momentum above 0: set `momentum = 0.6`, or `nesterov = false`",
+            });
+        }
+        if self.normalise_weights && self.weight_decay > 0.0 {
+            return Err(OptimizerError::Contradiction {
+                optimizer: "muon",
+                reason: "weights that are normalised before every step cannot decay: set `weight_decay = 0`, or `normalise_weights = false`",
+            });
+        }
+        self.others.validate_as("muon.others")
+    }
+
+    /// Whether the parameter is one of the matrices.
+    #[must_use]
+    pub fn orthogonalises(&self, parameter: &Parameter) -> bool {
+        match parameter.role {
+            Role::ConvWeight => parameter.shape.get(2).is_some_and(|channels| *channels > 1),
+            Role::DenseWeight => self.dense,
+            Role::Bias | Role::NormWeight | Role::NormBias => false,
+        }
+    }
+
+    /// Both groups keep their ratio, where there is one.
+    pub(super) fn set_learning_rate(&mut self, new: f64) {
+        if self.learning_rate > 0.0 {
+            self.others.learning_rate *= new / self.learning_rate;
+        }
+        self.learning_rate = new;
+    }
+
+    pub(super) fn update<T: Element>(
+        &self,
+        parameter: &Parameter,
+        learning_rate: f64,
+        weights: &mut [T],
+        gradient: &[T],
+        momentum: &mut [T],
+        scratch: &mut [T],
+    ) {
+        let (rows, columns) = parameter.matrix();
+        assert_eq!(weights.len(), rows * columns, "{} is updated as a whole", parameter.name);
+        assert!(scratch.len() >= scratch_len(parameter), "scratch of {}", parameter.name);
+        let (update, work) = scratch.split_at_mut(weights.len());
+        self.direction(gradient, momentum, update);
+        orthogonalise(rows, columns, self.newton_schulz_steps, update, work);
+        let keep = T::from_f64(self.keep(learning_rate, columns, weights));
+        let rate = T::from_f64(learning_rate);
+        for (w, u) in weights.iter_mut().zip(update) {
+            *w = keep * *w - rate * *u;
+        }
+    }
+
+    /// Takes the gradient into the momentum and writes the direction to go.
+    fn direction<T: Element>(&self, gradient: &[T], momentum: &mut [T], direction: &mut [T]) {
+        let mu = T::from_f64(self.momentum);
+        let (of_gradient, of_momentum) =
+            if self.nesterov { (T::ONE, mu) } else { (T::ZERO, T::ONE) };
+        for ((g, m), d) in gradient.iter().zip(momentum).zip(direction) {
+            *m = mu * *m + *g;
+            *d = of_gradient * *g + of_momentum * *m;
+        }
+    }
+
+    /// What the weights are multiplied by before the step: normalisation and decay. A zero matrix stays as it is.
+    fn keep<T: Element>(&self, learning_rate: f64, outputs: usize, weights: &[T]) -> f64 {
+        let decayed = 1.0 - learning_rate * self.weight_decay;
+        let norm = if self.normalise_weights { frobenius(weights) } else { 0.0 };
+        if norm > 0.0 { decayed * (outputs as f64).sqrt() / norm } else { decayed }
+    }
+}
+
+/// The update, its successor, and two small square matrices.
+pub(super) fn scratch_len(parameter: &Parameter) -> usize {
+    let (rows, columns) = parameter.matrix();
+    let side = rows.min(columns);
+    2 * rows * columns + 2 * side * side
+}
+
+/// Replaces the singular values of `matrix` [rows, columns] by about 1, by Newton-Schulz iteration.
+///
+/// `work` holds as many numbers as the matrix and two squares of its smaller side.
+fn orthogonalise<T: Element>(
+    rows: usize,
+    columns: usize,
+    steps: u32,
+    matrix: &mut [T],
+    work: &mut [T],
+) {
+    let (side, length) = (rows.min(columns), rows.max(columns));
+    let scale = T::from_f64(1.0 / frobenius(matrix).max(EPS));
+    matrix.iter_mut().for_each(|x| *x *= scale);
+    let (other, work) = work.split_at_mut(rows * columns);
+    let (gram, work) = work.split_at_mut(side * side);
+    let square = &mut work[..side * side];
+    // `wide` is [side, length], `tall` its transpose.
+    let (wide, tall) = if rows <= columns { (matrix, other) } else { (other, matrix) };
+    if rows > columns {
+        transpose(rows, columns, tall, wide);
+    }
+    for _ in 0..steps {
+        transpose(side, length, wide, tall);
+        multiply(side, length, side, wide, tall, gram);
+        multiply(side, side, side, gram, gram, square);
+        quintic(side, gram, square);
+        multiply(side, side, length, square, wide, tall);
+        wide.copy_from_slice(tall);
+    }
+    if rows > columns {
+        transpose(columns, rows, wide, tall);
+    }
+}
+
+/// square = a I + b gram + c square, so that square * X is the iteration's next X.
+fn quintic<T: Element>(side: usize, gram: &[T], square: &mut [T]) {
+    let [a, b, c] = COEFFICIENTS.map(T::from_f64);
+    for (s, g) in square.iter_mut().zip(gram) {
+        *s = b * *g + c * *s;
+    }
+    square.iter_mut().step_by(side + 1).for_each(|diagonal| *diagonal += a);
+}
