@@ -1,8 +1,8 @@
 //! The checkpoint file: everything needed to go on as if training had never stopped.
 
 use crate::atomic;
-use crate::container::{self, Container};
-use crate::error::{Kind, ModelError};
+use crate::container::{self, Container, Prepared};
+use crate::error::{Kind, ModelError, quoted};
 use crate::metadata::{Metadata, wrong};
 use crate::provenance::DataFingerprint;
 use crate::tensor::Tensor;
@@ -77,35 +77,24 @@ impl Checkpoint {
     /// A checkpoint that [`from_bytes`](Self::from_bytes) would refuse, one with numbers that are not finite among
     /// them: the last good one stays. Else as [`atomic::replace`].
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
-        let (metadata, tensors) = self.checked_content()?;
-        atomic::replace(path, |to| container::write(to, &metadata, &tensors))
+        let tensors = self.tensors();
+        let prepared = Prepared::new(IN_MEMORY, self.metadata(), &tensors)?;
+        atomic::replace(path, |to| prepared.write(to))
     }
 
     /// The bytes of the file: the same for equal checkpoints.
     ///
     /// # Errors
     /// A checkpoint that [`from_bytes`](Self::from_bytes) would refuse.
-    ///
-    /// # Panics
-    /// Never: memory does not refuse to be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
-        let (metadata, tensors) = self.checked_content()?;
-        let mut bytes = Vec::new();
-        container::write(&mut bytes, &metadata, &tensors).expect("memory can be written");
-        Ok(bytes)
+        Ok(Prepared::new(IN_MEMORY, self.metadata(), &self.tensors())?.bytes())
     }
 
-    fn checked_content(&self) -> Result<(Metadata, Vec<Tensor>), ModelError> {
+    /// All tensors, as they are named in the file.
+    fn tensors(&self) -> Vec<Tensor> {
         let groups = [&self.parameters, &self.buffers, &self.optimizer, &self.average];
-        let tensors: Vec<Tensor> = GROUPS
-            .iter()
-            .zip(groups)
-            .flat_map(|(group, tensors)| tensors.iter().map(move |tensor| in_group(group, tensor)))
-            .collect();
-        container::check(IN_MEMORY, &tensors)?;
-        let mut metadata = self.metadata();
-        metadata.seal(&tensors);
-        Ok((metadata, tensors))
+        let named = GROUPS.iter().zip(groups);
+        named.flat_map(|(group, tensors)| tensors.iter().map(|t| in_group(group, t))).collect()
     }
 
     fn metadata(&self) -> Metadata {
@@ -177,7 +166,7 @@ fn numbers(origin: &str, metadata: &Metadata) -> Result<BTreeMap<String, f64>, M
     let parse = |(name, text): (&str, &str)| match text.parse() {
         Ok(number) => Ok((name.to_owned(), number)),
         Err(_) => {
-            let reason = format!("expected a number, found `{text:.40}`");
+            let reason = format!("expected a number, found {}", quoted(text));
             Err(wrong(origin, &format!("{NUMBER}{name}"), reason, None))
         }
     };

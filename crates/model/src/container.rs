@@ -5,7 +5,7 @@ mod read;
 mod write;
 
 pub(crate) use read::{Container, read, read_file};
-pub(crate) use write::{check, write};
+pub(crate) use write::Prepared;
 
 /// Where a JSON header lists the file's text entries.
 const METADATA: &str = "__metadata__";

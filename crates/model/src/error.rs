@@ -108,7 +108,7 @@ pub enum ModelError {
         supported: u32,
     },
     /// A metadata entry that is missing or says something impossible.
-    #[error("{origin}: metadata `{key}`: {reason}")]
+    #[error("{origin}: metadata {key:?}: {reason}")]
     Metadata {
         /// Where from.
         origin: String,
@@ -121,7 +121,7 @@ pub enum ModelError {
     },
     /// A weight that is NaN or infinite.
     #[error(
-        "{origin}: tensor `{tensor}` has {value} at index {index}, expected finite numbers only"
+        "{origin}: tensor {tensor:?} has {value} at index {index}, expected finite numbers only"
     )]
     NotFinite {
         /// Where from.
@@ -134,7 +134,7 @@ pub enum ModelError {
         value: f32,
     },
     /// A tensor whose numbers do not fill its shape.
-    #[error("{origin}: tensor `{tensor}` of shape {shape:?} cannot have {found} numbers")]
+    #[error("{origin}: tensor {tensor:?} of shape {shape:?} cannot have {found} numbers")]
     TensorLength {
         /// Where from.
         origin: String,
@@ -145,8 +145,16 @@ pub enum ModelError {
         /// How many numbers there are.
         found: usize,
     },
+    /// More text than a file's header may hold.
+    #[error("{origin}: its texts make a header of {found} bytes, at most 16 MiB can be read back")]
+    HeaderTooLong {
+        /// What should be written.
+        origin: String,
+        /// Bytes of the header.
+        found: usize,
+    },
     /// Two tensors with one name.
-    #[error("{origin}: there is more than one tensor `{tensor}`")]
+    #[error("{origin}: there is more than one tensor {tensor:?}")]
     DuplicateTensor {
         /// Where from.
         origin: String,
@@ -154,7 +162,7 @@ pub enum ModelError {
         tensor: String,
     },
     /// A tensor that the network needs.
-    #[error("{origin}: tensor `{tensor}` of shape {expected:?} is missing")]
+    #[error("{origin}: tensor {tensor:?} of shape {expected:?} is missing")]
     MissingTensor {
         /// Where from.
         origin: String,
@@ -164,7 +172,7 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// A tensor that the network does not have.
-    #[error("{origin}: tensor `{tensor}` of shape {found:?} does not belong to the network")]
+    #[error("{origin}: tensor {tensor:?} of shape {found:?} does not belong to the network")]
     UnknownTensor {
         /// Where from.
         origin: String,
@@ -174,7 +182,7 @@ pub enum ModelError {
         found: Vec<usize>,
     },
     /// A tensor that does not fit the network.
-    #[error("{origin}: tensor `{tensor}`: the network needs shape {expected:?}, found {found:?}")]
+    #[error("{origin}: tensor {tensor:?}: the network needs shape {expected:?}, found {found:?}")]
     TensorShape {
         /// Where from.
         origin: String,
@@ -210,6 +218,9 @@ impl ModelError {
             Self::Truncated { .. } | Self::TrailingBytes { .. } | Self::Damaged { .. } => {
                 "the file was changed or not copied completely: copy it again, or train again"
             }
+            Self::HeaderTooLong { .. } => {
+                "keep less text: a shorter history, fewer or shorter class names"
+            }
             Self::Version { .. } => "use the percept that wrote the file, or a later one",
             Self::Metadata { .. } | Self::TensorLength { .. } | Self::DuplicateTensor { .. } => {
                 "the file was not written by percept or was edited since: use the original"
@@ -223,6 +234,14 @@ impl ModelError {
             Self::Write { source, .. } => write_hint(source.kind()),
         }
     }
+}
+
+/// Text from a file for an error message: short, quoted, without anything that could move a terminal's cursor.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let short: String = text.chars().take(LONGEST).collect();
+    let more = if short.len() < text.len() { "..." } else { "" };
+    format!("{short:?}{more}")
 }
 
 fn read_hint(kind: io::ErrorKind) -> &'static str {

@@ -1,6 +1,6 @@
 //! percept's files: a [`Model`](model::Model) to use and a [`Checkpoint`](checkpoint::Checkpoint) to go on from.
 //!
-//! Both are [safetensors](https://huggingface.co/docs/safetensors) files: a JSON header, then plain little-endian f32
+//! Both are safetensors files: a JSON header, then plain little-endian f32
 //! numbers. What makes them percept's is text in the header's `__metadata__`. Files are replaced as a whole or not at
 //! all, and a reader believes nothing that it has not checked.
 //!

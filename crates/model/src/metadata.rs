@@ -1,6 +1,6 @@
 //! The text entries of a file's header, read with errors that name them.
 
-use crate::error::{Kind, ModelError};
+use crate::error::{Kind, ModelError, quoted};
 use crate::tensor::{Tensor, hash_text, hexadecimal, weight_hash};
 use percept_nn::spec::NetworkSpec;
 use serde::Serialize;
@@ -68,7 +68,7 @@ impl Metadata {
         }
         let found = self.text(origin, VERSION)?;
         if found != FORMAT_VERSION.to_string() {
-            let (origin, found) = (origin.to_owned(), found.to_owned());
+            let (origin, found) = (origin.to_owned(), quoted(found));
             return Err(ModelError::Version { origin, found, supported: FORMAT_VERSION });
         }
         Ok(())
@@ -84,7 +84,7 @@ impl Metadata {
         }
         Err(ModelError::Damaged {
             origin: origin.to_owned(),
-            reason: format!("its SHA-256 should be {expected:.64}, found {found}"),
+            reason: format!("its SHA-256 should be {}, found {found}", quoted(expected)),
             source: None,
         })
     }
@@ -112,7 +112,12 @@ impl Metadata {
     {
         let text = self.text(origin, key)?;
         text.parse().map_err(|cause: T::Err| {
-            wrong(origin, key, format!("expected a number, found `{text:.40}`"), Some(cause.into()))
+            wrong(
+                origin,
+                key,
+                format!("expected a number, found {}", quoted(text)),
+                Some(cause.into()),
+            )
         })
     }
 
@@ -152,8 +157,7 @@ pub(crate) fn wrong(
 }
 
 fn other_program(tensor_names: &[String]) -> String {
-    let shown: Vec<String> =
-        tensor_names.iter().take(3).map(|name| format!("`{name:.40}`")).collect();
+    let shown: Vec<String> = tensor_names.iter().take(3).map(|name| quoted(name)).collect();
     let more = if tensor_names.len() > 3 { ", ..." } else { "" };
     match shown.as_slice() {
         [] => "an empty safetensors file of another program".to_owned(),

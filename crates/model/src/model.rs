@@ -1,8 +1,8 @@
 //! The model file: what a user keeps.
 
 use crate::atomic;
-use crate::container::{self, Container};
-use crate::error::{Kind, ModelError};
+use crate::container::{self, Container, Prepared};
+use crate::error::{Kind, ModelError, quoted};
 use crate::metadata::{Metadata, wrong};
 use crate::provenance::Provenance;
 use crate::tensor::{self, Tensor};
@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 const IN_MEMORY: &str = "the model in memory";
+const VALIDATION: &str = "validation_accuracy";
+const TEST: &str = "test_accuracy";
 
 /// A trained network with all that is needed to use it, and where it comes from.
 ///
@@ -74,22 +76,16 @@ impl Model {
     /// # Errors
     /// A model that [`from_bytes`](Self::from_bytes) would refuse; else as [`atomic::replace`].
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
-        let metadata = self.checked_metadata()?;
-        atomic::replace(path, |to| container::write(to, &metadata, &self.tensors))
+        let prepared = self.prepared()?;
+        atomic::replace(path, |to| prepared.write(to))
     }
 
     /// The bytes of the file: the same for equal models.
     ///
     /// # Errors
     /// A model that [`from_bytes`](Self::from_bytes) would refuse.
-    ///
-    /// # Panics
-    /// Never: memory does not refuse to be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
-        let metadata = self.checked_metadata()?;
-        let mut bytes = Vec::new();
-        container::write(&mut bytes, &metadata, &self.tensors).expect("memory can be written");
-        Ok(bytes)
+        Ok(self.prepared()?.bytes())
     }
 
     /// Copies the weights into a network's flat lists, if they are exactly those that it needs.
@@ -115,16 +111,15 @@ impl Model {
         tensor::weight_hash(&self.tensors)
     }
 
-    fn checked_metadata(&self) -> Result<Metadata, ModelError> {
-        container::check(IN_MEMORY, &self.tensors)?;
+    fn prepared(&self) -> Result<Prepared<'_>, ModelError> {
         check_class_names(IN_MEMORY, &self.class_names)?;
+        check_accuracies(IN_MEMORY, &self.provenance)?;
         let mut metadata = Metadata::of_kind(Kind::Model);
         metadata.put("spec", self.spec.to_toml());
         metadata.put_json("class_names", &self.class_names);
         metadata.put_json("preprocessing", &self.preprocessing);
         put_provenance(&mut metadata, &self.provenance);
-        metadata.seal(&self.tensors);
-        Ok(metadata)
+        Prepared::new(IN_MEMORY, metadata, &self.tensors)
     }
 
     fn from_container(origin: &str, container: Container) -> Result<Self, ModelError> {
@@ -144,11 +139,21 @@ impl Model {
 fn check_class_names(origin: &str, names: &[String]) -> Result<(), ModelError> {
     let mut seen = BTreeSet::new();
     let reason = match names.iter().find(|name| !seen.insert(*name)) {
-        Some(twice) => format!("expected different names, found `{twice:.60}` twice"),
+        Some(twice) => format!("expected different names, found {} twice", quoted(twice)),
         None if names.is_empty() => "expected at least one class, found none".to_owned(),
         None => return Ok(()),
     };
     Err(wrong(origin, "class_names", reason, None))
+}
+
+fn check_accuracies(origin: &str, provenance: &Provenance) -> Result<(), ModelError> {
+    for (key, accuracy) in [(VALIDATION, &provenance.validation), (TEST, &provenance.test)] {
+        if let Some(wrong_one) = accuracy.filter(|accuracy| !accuracy.is_possible()) {
+            let reason = format!("expected right answers among all answers, found {wrong_one:?}");
+            return Err(wrong(origin, key, reason, None));
+        }
+    }
+    Ok(())
 }
 
 fn put_provenance(metadata: &mut Metadata, provenance: &Provenance) {
@@ -159,12 +164,12 @@ fn put_provenance(metadata: &mut Metadata, provenance: &Provenance) {
     metadata.put("epochs", provenance.epochs);
     metadata.put("steps", provenance.steps);
     metadata.put("config", &provenance.config);
-    metadata.put_json("validation_accuracy", &provenance.validation);
-    metadata.put_json("test_accuracy", &provenance.test);
+    metadata.put_json(VALIDATION, &provenance.validation);
+    metadata.put_json(TEST, &provenance.test);
 }
 
 fn provenance(origin: &str, metadata: &Metadata) -> Result<Provenance, ModelError> {
-    Ok(Provenance {
+    let provenance = Provenance {
         percept_version: metadata.text(origin, "percept_version")?.to_owned(),
         created_by: metadata.text(origin, "created_by")?.to_owned(),
         seed: metadata.number(origin, "seed")?,
@@ -172,7 +177,9 @@ fn provenance(origin: &str, metadata: &Metadata) -> Result<Provenance, ModelErro
         epochs: metadata.number(origin, "epochs")?,
         steps: metadata.number(origin, "steps")?,
         config: metadata.text(origin, "config")?.to_owned(),
-        validation: metadata.json(origin, "validation_accuracy")?,
-        test: metadata.json(origin, "test_accuracy")?,
-    })
+        validation: metadata.json(origin, VALIDATION)?,
+        test: metadata.json(origin, TEST)?,
+    };
+    check_accuracies(origin, &provenance)?;
+    Ok(provenance)
 }

@@ -24,6 +24,13 @@ pub struct MeasuredAccuracy {
     pub high: f64,
 }
 
+impl MeasuredAccuracy {
+    /// Whether the counts and the interval can be those of a measurement.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.correct <= self.total && 0.0 <= self.low && self.low <= self.high && self.high <= 1.0
+    }
+}
+
 /// How the weights came to be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provenance {

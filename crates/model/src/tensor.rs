@@ -6,6 +6,12 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+/// The most axes that a tensor in a file may have; images need four.
+pub const MAX_AXES: usize = 8;
+
+/// The longest name that a tensor in a file may have, in bytes.
+pub const MAX_NAME: usize = 512;
+
 /// A named array.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -40,9 +46,10 @@ impl Tensor {
         Self { name: name.to_owned(), shape: shape.to_vec(), data: data.to_vec() }
     }
 
-    /// Checks that the numbers fill the shape and are finite.
+    /// Checks that the numbers fill the shape and are finite, and that name and axes keep to the limits.
     pub(crate) fn check(&self, origin: &str) -> Result<(), ModelError> {
-        if element_count(&self.shape) != Some(self.data.len()) {
+        let within_limits = self.shape.len() <= MAX_AXES && self.name.len() <= MAX_NAME;
+        if !within_limits || element_count(&self.shape) != Some(self.data.len()) {
             return Err(ModelError::TensorLength {
                 origin: origin.to_owned(),
                 tensor: self.name.clone(),

@@ -1,6 +1,7 @@
 //! The JSON header, read so that no name can come twice.
 
 use super::METADATA;
+use crate::error::quoted;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,5 +85,5 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 }
 
 fn twice<E: Error>(name: &str) -> E {
-    E::custom(format_args!("`{name:.60}` comes twice"))
+    E::custom(format_args!("{} comes twice", quoted(name)))
 }

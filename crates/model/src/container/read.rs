@@ -2,9 +2,9 @@
 
 use super::header::{Entry, Header};
 use super::{F32, MAX_HEADER};
-use crate::error::{Kind, ModelError};
+use crate::error::{Kind, ModelError, quoted};
 use crate::metadata::Metadata;
-use crate::tensor::{Tensor, element_count};
+use crate::tensor::{MAX_AXES, MAX_NAME, Tensor, element_count};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -120,16 +120,17 @@ impl Source<'_> {
     fn check_entry(&self, name: &str, entry: &Entry, start: u64) -> Result<(), ModelError> {
         let Entry { dtype, shape, data_offsets } = entry;
         let reason = if dtype != F32 {
-            format!("tensor `{name:.60}` has numbers of type {dtype:.20}, expected {F32}")
+            format!("has numbers of type {}, expected {F32}", quoted(dtype))
+        } else if shape.len() > MAX_AXES || name.len() > MAX_NAME {
+            format!("has {} axes and a name of {} bytes", shape.len(), name.len())
         } else if data_offsets.0 != start {
-            format!("tensor `{name:.60}` begins at byte {}, expected {start}", data_offsets.0)
+            format!("begins at byte {}, expected {start}", data_offsets.0)
         } else if byte_count(shape) != data_offsets.1.checked_sub(start) {
-            let sizes = &shape[..shape.len().min(8)];
-            format!("tensor `{name:.60}` of shape {sizes:?} lies in bytes {data_offsets:?}")
+            format!("of shape {shape:?} lies in bytes {data_offsets:?}")
         } else {
             return Ok(());
         };
-        Err(self.damaged(reason, None))
+        Err(self.damaged(format!("tensor {} {reason}", quoted(name)), None))
     }
 
     fn tensor(
