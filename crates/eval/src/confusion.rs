@@ -4,7 +4,7 @@ use crate::error::EvalError;
 use crate::predictions::Predictions;
 use serde::{Deserialize, Serialize};
 
-/// Counts [K, K]: row = true class, column = predicted class, as scikit-learn has it.
+/// Counts `[K, K]`: row = true class, column = predicted class, as scikit-learn has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Vec<u64>>", into = "Vec<Vec<u64>>")]
 pub struct Confusion {
@@ -60,13 +60,13 @@ impl Confusion {
         self.rows.iter().enumerate().map(|(class, row)| row[class]).sum()
     }
 
-    /// Examples [K] of each true class (support).
+    /// Examples `[K]` of each true class (support).
     #[must_use]
     pub fn true_counts(&self) -> Vec<u64> {
         self.rows.iter().map(|row| row.iter().sum()).collect()
     }
 
-    /// Examples [K] that were predicted to be of each class.
+    /// Examples `[K]` that were predicted to be of each class.
     #[must_use]
     pub fn predicted_counts(&self) -> Vec<u64> {
         (0..self.classes()).map(|class| self.rows.iter().map(|row| row[class]).sum()).collect()

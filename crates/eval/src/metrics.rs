@@ -1,4 +1,4 @@
-//! Numbers for people: what a list of predictions is worth. (A loss is what training lowers; it is not meant for people.)
+//! Numbers for people: what a list of predictions is worth.
 //!
 //! Conventions are scikit-learn's: `confusion[true][predicted]`, and a quotient with nothing to divide by is 0.
 

@@ -21,7 +21,7 @@ impl Predictions {
     /// Predictions from the probabilities alone; the predicted label is the most probable one, the lowest of equals.
     ///
     /// # Shapes
-    /// `class_names` [K], `probabilities` [N, K] with classes fastest, each in 0 to 1, each row summing to 1.
+    /// `class_names` `[K]`, `probabilities` `[N, K]` with classes fastest, each in 0 to 1, each row summing to 1.
     ///
     /// # Errors
     /// No class, no example, a last row that is not full, a number outside 0 to 1 (NaN too), a row that does not sum
@@ -47,7 +47,7 @@ impl Predictions {
     /// The same predictions with their true labels.
     ///
     /// # Shapes
-    /// `labels` [N], each in 0 to K - 1.
+    /// `labels` `[N]`, each in 0 to K - 1.
     ///
     /// # Errors
     /// Not one label per example, or a label without a class.
@@ -67,7 +67,7 @@ impl Predictions {
     /// [`log_loss`](crate::metrics::log_loss) works with the probabilities, where the smallest are lost to rounding.
     ///
     /// # Shapes
-    /// `losses` [N], in nats, finite.
+    /// `losses` `[N]`, in nats, finite.
     ///
     /// # Errors
     /// Not one loss per example, or one that is not finite.
@@ -96,30 +96,30 @@ impl Predictions {
         self.class_names.len()
     }
 
-    /// Names of the classes [K].
+    /// Names of the classes `[K]`.
     #[must_use]
     pub fn class_names(&self) -> &[String] {
         &self.class_names
     }
 
-    /// Predicted labels [N].
+    /// Predicted labels `[N]`.
     #[must_use]
     pub fn predicted(&self) -> &[usize] {
         &self.predicted
     }
 
-    /// All probabilities [N, K], classes fastest.
+    /// All probabilities `[N, K]`, classes fastest.
     #[must_use]
     pub fn probabilities(&self) -> &[f32] {
         &self.probabilities
     }
 
-    /// The probabilities [K] of each example, in order.
+    /// The probabilities `[K]` of each example, in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.probabilities.chunks_exact(self.classes())
     }
 
-    /// True labels [N].
+    /// True labels `[N]`.
     ///
     /// # Errors
     /// [`EvalError::NoLabels`] where the truth was not given.
@@ -127,7 +127,7 @@ impl Predictions {
         self.labels.as_deref().ok_or(EvalError::NoLabels)
     }
 
-    /// The loss [N] of each example in nats, where it was given.
+    /// The loss `[N]` of each example in nats, where it was given.
     #[must_use]
     pub fn losses(&self) -> Option<&[f64]> {
         self.losses.as_deref()
@@ -153,4 +153,50 @@ fn most_probable(row: &[f32]) -> usize {
         }
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(classes: usize, probabilities: &[f32]) -> Result<Predictions, EvalError> {
+        Predictions::new(vec![String::new(); classes], probabilities.to_vec())
+    }
+
+    #[test]
+    fn predict_the_most_probable_and_the_lowest_of_equals() {
+        let predictions = with(3, &[0.2, 0.5, 0.3, 0.4, 0.2, 0.4]).expect("valid");
+        assert_eq!(predictions.predicted(), [1, 0]);
+        assert_eq!(predictions.rows().nth(1), Some([0.4, 0.2, 0.4].as_slice()));
+    }
+
+    #[test]
+    fn refuse_what_are_no_probabilities() {
+        assert_eq!(with(0, &[]), Err(EvalError::NoClasses));
+        assert_eq!(with(2, &[]), Err(EvalError::NoExamples));
+        assert_eq!(with(2, &[0.5, 0.5, 1.0]), Err(EvalError::Ragged { found: 3, classes: 2 }));
+        let found = with(2, &[0.5, 0.5, 1.5, -0.5]);
+        assert_eq!(found, Err(EvalError::NotAProbability { example: 1, class: 0, found: 1.5 }));
+        let error = with(2, &[f32::NAN, 1.0]).expect_err("NaN is no probability");
+        assert!(error.to_string().contains("example 0: NaN"), "{error}");
+        assert_eq!(with(2, &[0.5, 0.25]), Err(EvalError::Sum { example: 0, sum: 0.75 }));
+    }
+
+    #[test]
+    fn refuse_truths_that_do_not_fit() {
+        let predictions = with(2, &[0.5, 0.5]).expect("valid");
+        assert_eq!(predictions.labels(), Err(EvalError::NoLabels));
+        let labels = |labels| predictions.clone().with_labels(labels).map(|_| ());
+        assert_eq!(labels(vec![1]), Ok(()));
+        assert_eq!(labels(vec![2]), Err(EvalError::Label { example: 0, label: 2, classes: 2 }));
+        assert_eq!(labels(vec![]), Err(EvalError::Count { what: "labels", expected: 1, found: 0 }));
+        let losses = |losses| predictions.clone().with_losses(losses).map(|_| ());
+        assert_eq!(losses(vec![3.0]), Ok(()));
+        assert_eq!(
+            losses(vec![0.0; 2]),
+            Err(EvalError::Count { what: "losses", expected: 1, found: 2 })
+        );
+        let infinite = Err(EvalError::Loss { example: 0, found: f64::INFINITY });
+        assert_eq!(losses(vec![f64::INFINITY]), infinite);
+    }
 }

@@ -11,9 +11,9 @@ const SUFFIX: &str = ".partial";
 
 /// Replaces the file at `path` by what `content` writes.
 ///
-/// The content goes to `.NAME.*.partial` in the same folder, which is synced, renamed, and the folder is synced. Whatever
-/// fails before the renaming, the earlier file stays as it was and the partial one is removed; one that a killed process
-/// left behind is removed by the next call. A symbolic link is followed.
+/// The content goes to `.NAME.*.partial` in the same folder; that file is synced and renamed, and the folder is synced.
+/// Whatever fails before the renaming, the earlier file stays as it was and the partial one is removed; one that a
+/// killed process left behind is removed by the next call. A symbolic link is followed.
 ///
 /// # Errors
 /// [`ModelError::NotAFile`] where a folder or device is in the way, [`ModelError::Write`] with the step that failed.

@@ -19,7 +19,7 @@ pub struct ClassScores {
     pub predicted: u64,
 }
 
-/// The scores [K] of every class.
+/// The scores `[K]` of every class.
 ///
 /// ```
 /// use percept_eval::{confusion::Confusion, metrics::per_class};

@@ -9,8 +9,8 @@ pub(super) enum Side {
     Right,
 }
 
-/// Makes a name safe for one cell: control characters (which could move the cursor) become `?`-like marks, and what is wider
-/// than `width` columns is cut with an ellipsis.
+/// Makes a name safe for one cell: characters that could move the cursor or turn the line around become U+FFFD, and
+/// what is wider than `width` columns is cut with an ellipsis.
 pub(super) fn cell(name: &str, width: usize) -> String {
     let clean: String =
         name.chars().map(|c| if c.is_control() || is_bidi(c) { '\u{FFFD}' } else { c }).collect();
