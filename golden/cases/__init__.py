@@ -1,0 +1,1 @@
+"""One module for each fixture file; `generate.py` runs them."""
