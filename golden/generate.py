@@ -12,7 +12,7 @@ import sys
 import torch
 
 HERE = pathlib.Path(__file__).parent
-CASES = ["layers", "networks", "metrics"]
+CASES = ["initialisation", "layers", "loss", "metrics", "networks", "optimizers", "schedules"]
 
 
 def main():
