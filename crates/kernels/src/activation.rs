@@ -127,3 +127,12 @@ per_isa! {
         }
     }
 }
+
+per_isa! {
+    /// grad[i] = 0 where y[i] is not positive: ReLU's backward in place.
+    pub fn relu_mask<T>(y: &[T], grad: &mut [T]) {
+        for (grad, y) in grad.iter_mut().zip(y) {
+            *grad = if *y > T::ZERO { *grad } else { T::ZERO };
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! and then sleep.
 
 use core::cell::UnsafeCell;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -105,6 +106,36 @@ impl Crew {
                 // SAFETY: the counter hands out each index below `count` once, so this is the only reference.
                 job(worker, index, unsafe { &mut *item_start.at(index) });
             }
+        });
+    }
+
+    /// As [`for_each`](Self::for_each), where item i also gets the part `ranges[i]` of one block of memory:
+    /// `job(worker, index, item, part)`.
+    ///
+    /// # Panics
+    /// As `for_each`, and when there is not one range for each item, or the ranges overlap, are not in order, or pass
+    /// the end of the block.
+    pub fn for_each_part<W: Send, I: Send, T: Send>(
+        &mut self,
+        workers: &mut [W],
+        items: &mut [I],
+        block: &mut [T],
+        ranges: &[Range<usize>],
+        job: impl Fn(&mut W, usize, &mut I, &mut [T]) + Sync,
+    ) {
+        assert_eq!(items.len(), ranges.len(), "a part for each item");
+        let mut end = 0;
+        for range in ranges {
+            assert!(end <= range.start && range.start <= range.end, "parts follow one another");
+            end = range.end;
+        }
+        assert!(end <= block.len(), "parts lie inside the block");
+        let start = Shareable(block.as_mut_ptr());
+        self.for_each(workers, items, |worker, index, item| {
+            let Range { start: from, end } = ranges[index].clone();
+            // SAFETY: the ranges are disjoint and inside the block, and each index is served once.
+            let part = unsafe { core::slice::from_raw_parts_mut(start.at(from), end - from) };
+            job(worker, index, item, part);
         });
     }
 
@@ -235,6 +266,30 @@ mod tests {
             }
             assert_eq!(workers.iter().sum::<usize>(), (0..200).map(|round| round % 17).sum());
         }
+    }
+
+    #[test]
+    fn parts_go_to_their_items() {
+        let mut crew = Crew::new(3);
+        let mut block = [0; 10];
+        let ranges = [0..3, 3..3, 4..10];
+        crew.for_each_part(
+            &mut [(); 3],
+            &mut [1, 2, 3],
+            &mut block,
+            &ranges,
+            |(), _, item, part| {
+                part.fill(*item);
+            },
+        );
+        assert_eq!(block, [1, 1, 1, 0, 3, 3, 3, 3, 3, 3]);
+    }
+
+    #[test]
+    #[should_panic(expected = "parts follow one another")]
+    fn overlapping_parts_are_refused() {
+        let mut crew = Crew::new(1);
+        crew.for_each_part(&mut [()], &mut [1, 2], &mut [0; 4], &[0..3, 2..4], |(), _, _, _| {});
     }
 
     #[test]

@@ -144,15 +144,23 @@ impl Panels {
     /// # Panics
     /// When `packed` is not [`len`](Self::len) numbers long.
     pub fn pack<T: Element>(&self, packed: &mut [T], at: impl Fn(usize, usize) -> T) {
+        self.arrange(packed, T::ZERO, at);
+    }
+
+    /// Brings anything that belongs to the elements into the packed order, with `padding` where there is no element.
+    ///
+    /// # Panics
+    /// When `packed` is not [`len`](Self::len) long.
+    pub fn arrange<V: Copy>(&self, packed: &mut [V], padding: V, at: impl Fn(usize, usize) -> V) {
         assert_eq!(packed.len(), self.len(), "length of the packed matrix");
         let mut rest = packed;
         for (start, width) in self.panels() {
             let (panel, after) = rest.split_at_mut(self.k * width);
-            for (k, row) in panel.chunks_exact_mut(width.max(1)).enumerate() {
-                for (lane, value) in row.iter_mut().enumerate() {
-                    let n = start + lane;
-                    *value = if n < self.n { at(k, n) } else { T::ZERO };
-                }
+            let columns = width.min(self.n - start);
+            for (k, row) in panel.chunks_exact_mut(width).enumerate() {
+                let (row, tail) = row.split_at_mut(columns);
+                row.iter_mut().enumerate().for_each(|(lane, value)| *value = at(k, start + lane));
+                tail.fill(padding);
             }
             rest = after;
         }

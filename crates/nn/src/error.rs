@@ -1,5 +1,8 @@
 //! What can be wrong with a network.
 
+use crate::average::AverageError;
+use crate::loss::LossError;
+use crate::optim::OptimizerError;
 use thiserror::Error;
 
 /// A spec that cannot become a network.
@@ -37,6 +40,39 @@ pub enum SpecError {
     #[error("the network is too large: {reason}")]
     TooLarge {
         /// The bound and what was found.
+        reason: String,
+    },
+}
+
+/// Settings or a state that an engine cannot work with.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A size that must be at least 1.
+    #[error("{name} must be at least 1, found 0")]
+    Zero {
+        /// The setting.
+        name: &'static str,
+    },
+    /// A gradient norm that clips nothing or everything.
+    #[error("clip_norm must be a positive number, found {found}")]
+    ClipNorm {
+        /// What was given.
+        found: f64,
+    },
+    /// The loss's settings.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// The optimizer's settings.
+    #[error(transparent)]
+    Optimizer(#[from] OptimizerError),
+    /// The moving average's settings.
+    #[error(transparent)]
+    Average(#[from] AverageError),
+    /// A saved state of another network or optimizer.
+    #[error("the saved training state does not fit this network and optimizer: {reason}")]
+    State {
+        /// What does not fit.
         reason: String,
     },
 }

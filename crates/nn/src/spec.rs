@@ -222,7 +222,10 @@ impl NetworkSpec {
             Some(toml::Value::Array(layers)) => layers,
             Some(other) => {
                 return Err(SpecError::Syntax {
-                    reason: format!("`layers` must be a list of layers, found {}", other.type_str()),
+                    reason: format!(
+                        "`layers` must be a list of layers, found {}",
+                        other.type_str()
+                    ),
                 });
             }
             None => return Err(SpecError::NoLayers),

@@ -1,0 +1,608 @@
+//! The training step: a batch forward and back through the network, and the weights one step down the gradient.
+//!
+//! A batch is cut into chunks and the chunks are dealt to "lanes", each a gradient of its own: chunk c goes to lane c
+//! mod lanes. A thread takes a whole lane at a time, so a lane's sums are made in the order of its chunks, and the lanes
+//! are added in their order. Chunks and lanes depend on the settings alone: any number of threads gives the same bits.
+
+use crate::average::{AverageSettings, take_in};
+use crate::clip::clip_factor;
+use crate::describe::LayerInfo;
+use crate::diverged::{Culprit, Diverged};
+use crate::error::EngineError;
+use crate::graph::{Graph, Mode};
+use crate::layers::DrawName;
+use crate::loss::{Loss, LossSettings, cross_entropy};
+use crate::network::Network;
+use crate::optim::OptimizerSpec;
+use crate::plan::{Numbers, Passes, Plan};
+use crate::source::Source;
+use crate::state::{EngineState, StateArray};
+use percept_kernels::aligned::Aligned;
+use percept_kernels::crew::Crew;
+use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
+use percept_kernels::slices;
+use std::ops::Range;
+
+/// How a network is trained; what decides the result, apart from `isa` (rounding) and `threads` (nothing).
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// The instruction set.
+    pub isa: Isa,
+    /// Threads; 0 means one per processor.
+    pub threads: usize,
+    /// The most examples of a step.
+    pub batch_size: usize,
+    /// The most examples of a chunk: what batch normalisation sees at once.
+    pub chunk_size: usize,
+    /// The most gradient lanes: what up to so many threads can work on at once.
+    pub lanes: usize,
+    /// The loss.
+    pub loss: LossSettings,
+    /// The optimizer with its learning rate.
+    pub optimizer: OptimizerSpec,
+    /// The greatest norm of the gradient; longer ones are shortened.
+    pub clip_norm: Option<f64>,
+    /// The moving average of the weights, where one is kept.
+    pub average: Option<AverageSettings>,
+    /// Seed of the dropout masks.
+    pub seed: u64,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// The step, counted from 1.
+    pub step: u64,
+    /// Examples of the batch.
+    pub examples: usize,
+    /// Mean loss of the batch, before the update.
+    pub loss: f64,
+    /// Examples that the network had right, before the update.
+    pub correct: usize,
+    /// Norm of the gradient, before clipping.
+    pub gradient_norm: f64,
+}
+
+/// A network in training.
+#[derive(Debug)]
+pub struct Engine<T: Element = f32> {
+    network: Network<T>,
+    settings: EngineSettings,
+    plan: Plan<T>,
+    crew: Crew,
+    workers: Vec<Worker<T>>,
+    lanes: Vec<Lane<T>>,
+    /// One empty item for each node that is packed, and where its packed numbers lie.
+    pack_items: Vec<usize>,
+    pack_ranges: Vec<Range<usize>>,
+    packed: Aligned<T>,
+    parts: Vec<Part<T>>,
+    part_ranges: Vec<Range<usize>>,
+    gradient: Aligned<T>,
+    average_buffers: Aligned<T>,
+    statistics: Aligned<T>,
+    /// Images of each chunk of the last batch.
+    images: Vec<usize>,
+    step: u64,
+}
+
+/// What belongs to a thread.
+#[derive(Debug)]
+struct Worker<T: Element> {
+    index: usize,
+    arena: Aligned<T>,
+    labels: Vec<u32>,
+    scratch: Aligned<T>,
+}
+
+/// What belongs to a lane.
+#[derive(Debug)]
+struct Lane<T: Element> {
+    gradient: Aligned<T>,
+    /// Of each of its chunks.
+    statistics: Aligned<T>,
+    loss: Loss,
+}
+
+/// A part of the parameters that is updated at once: a whole tensor or a piece of one.
+#[derive(Debug)]
+struct Part<T: Element> {
+    parameter: usize,
+    state: Aligned<T>,
+    average: Aligned<T>,
+    norm_squared: f64,
+}
+
+/// Numbers of a part of a tensor that may be cut.
+const PART: usize = 8192;
+
+/// A batch cut into chunks that differ by at most one example.
+#[derive(Clone, Copy)]
+struct Cut {
+    examples: usize,
+    chunks: usize,
+    lanes: usize,
+}
+
+impl Cut {
+    fn chunk(&self, index: usize) -> Range<usize> {
+        index * self.examples / self.chunks..(index + 1) * self.examples / self.chunks
+    }
+
+    /// The chunks of a lane, with their place among the lane's.
+    fn of_lane(self, lane: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+        (lane..self.chunks).step_by(self.lanes).map(move |chunk| self.chunk(chunk)).enumerate()
+    }
+}
+
+impl<T: Element> Engine<T> {
+    /// An engine for a network.
+    ///
+    /// # Errors
+    /// [`EngineError`] where a setting is out of range.
+    pub fn new(network: Network<T>, settings: EngineSettings) -> Result<Self, EngineError> {
+        check(&network, &settings)?;
+        let mode = Mode::Training { fuse: true, input_gradient: false };
+        let graph = Graph::new(network.description(), settings.isa, mode);
+        let chunk = settings.chunk_size.min(settings.batch_size);
+        let passes = Passes::ForwardAndBackward { input_gradient: false };
+        let plan = Plan::new(graph, settings.isa, chunk, passes);
+        let crew = Crew::new(settings.threads);
+        let parameters = network.parameters();
+        let scratch = parameters.iter().map(|p| settings.optimizer.scratch_len(p)).max();
+        let workers = (0..crew.threads())
+            .map(|index| Worker {
+                index,
+                arena: Aligned::zeros(plan.arena_len()),
+                labels: vec![0; chunk],
+                scratch: Aligned::zeros(scratch.unwrap_or(0)),
+            })
+            .collect();
+        let most_chunks = settings.batch_size.div_ceil(chunk);
+        let lane_count = settings.lanes.min(most_chunks);
+        let lanes = (0..lane_count)
+            .map(|_| Lane {
+                gradient: Aligned::zeros(network.values().len()),
+                statistics: Aligned::zeros(
+                    plan.statistics_len() * most_chunks.div_ceil(lane_count),
+                ),
+                loss: Loss::default(),
+            })
+            .collect();
+        let (parts, part_ranges) = parts(&network, &settings);
+        let pack_items: Vec<usize> =
+            (0..plan.nodes().len()).filter(|node| !plan.packed_range(*node).is_empty()).collect();
+        Ok(Self {
+            workers,
+            lanes,
+            pack_ranges: pack_items.iter().map(|node| plan.packed_range(*node)).collect(),
+            pack_items,
+            packed: Aligned::zeros(plan.packed_len()),
+            parts,
+            part_ranges,
+            gradient: Aligned::zeros(network.values().len()),
+            average_buffers: Aligned::from_slice(network.buffer_values()),
+            statistics: Aligned::zeros(plan.statistics_len() * most_chunks),
+            images: Vec::with_capacity(most_chunks),
+            step: 0,
+            network,
+            settings,
+            plan,
+            crew,
+        })
+    }
+
+    /// The network as it is now.
+    #[must_use]
+    pub fn network(&self) -> &Network<T> {
+        &self.network
+    }
+
+    /// The gradient of the last step, before clipping unless it was clipped: in the order of the network's values.
+    #[must_use]
+    pub fn gradient(&self) -> &[T] {
+        &self.gradient
+    }
+
+    /// Steps done.
+    #[must_use]
+    pub fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// Threads at work.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.crew.threads()
+    }
+
+    /// The network with averaged weights and buffers where an average is kept and has begun, else as it is now.
+    #[must_use]
+    pub fn averaged(&self) -> Network<T> {
+        let mut network = self.network.clone();
+        if self.settings.average.is_some_and(|average| self.step >= average.every) {
+            for (part, range) in self.parts.iter().zip(&self.part_ranges) {
+                network.values_mut()[range.clone()].copy_from_slice(&part.average);
+            }
+            network.buffer_values_mut().copy_from_slice(&self.average_buffers);
+        }
+        network
+    }
+
+    /// One step on a batch of `examples` examples of `source`; `factor` (the schedule's) multiplies the learning rate.
+    /// Allocates nothing.
+    ///
+    /// # Errors
+    /// [`Diverged`] where a number is not finite, naming where that began; the weights and all else are as before.
+    ///
+    /// # Panics
+    /// When the batch is empty or larger than the settings say.
+    pub fn step(
+        &mut self,
+        source: &dyn Source<T>,
+        examples: usize,
+        factor: f64,
+    ) -> Result<StepReport, Diverged> {
+        let report = self.compute_gradient(source, examples)?;
+        let shortened =
+            self.settings.clip_norm.map_or(1.0, |most| clip_factor(report.gradient_norm, most));
+        if shortened < 1.0 {
+            slices::scale(self.settings.isa, T::from_f64(shortened), &mut self.gradient);
+        }
+        self.step = report.step;
+        self.merge_statistics();
+        self.update(factor);
+        Ok(report)
+    }
+
+    /// Forward and backward of a batch without an update; [`gradient`](Self::gradient) then holds the gradient.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    ///
+    /// # Panics
+    /// As [`step`](Self::step).
+    pub fn compute_gradient(
+        &mut self,
+        source: &dyn Source<T>,
+        examples: usize,
+    ) -> Result<StepReport, Diverged> {
+        let cut = self.cut(examples);
+        let normaliser = self.normaliser(source, examples);
+        let draw = DrawName { seed: self.settings.seed, step: self.step + 1, first: 0 };
+        self.pack();
+        self.run_lanes(source, cut, normaliser, draw);
+        let norm = self.reduce(cut);
+        let loss = self.lanes[..cut.lanes].iter().map(|lane| lane.loss.sum).sum::<f64>();
+        let loss = if normaliser > 0.0 { loss / normaliser } else { 0.0 };
+        if !loss.is_finite() || !norm.is_finite() {
+            return Err(self.diagnose(source, cut, normaliser, draw));
+        }
+        Ok(StepReport {
+            step: self.step + 1,
+            examples,
+            loss,
+            correct: self.lanes[..cut.lanes].iter().map(|lane| lane.loss.correct).sum(),
+            gradient_norm: norm,
+        })
+    }
+
+    fn cut(&mut self, examples: usize) -> Cut {
+        let most = self.settings.batch_size;
+        assert!(examples > 0 && examples <= most, "a batch has 1 to {most} examples");
+        let chunks = examples.div_ceil(self.plan.chunk());
+        let cut = Cut { examples, chunks, lanes: self.lanes.len().min(chunks) };
+        self.images.clear();
+        self.images.extend((0..chunks).map(|chunk| cut.chunk(chunk).len()));
+        cut
+    }
+
+    fn normaliser(&self, source: &dyn Source<T>, examples: usize) -> f64 {
+        if self.settings.loss.class_weights.is_empty() {
+            return examples as f64;
+        }
+        (0..examples).map(|position| self.settings.loss.normaliser(&[source.label(position)])).sum()
+    }
+
+    fn pack(&mut self) {
+        let (plan, network) = (&self.plan, &self.network);
+        self.crew.for_each_part(
+            &mut self.workers,
+            &mut self.pack_items,
+            &mut self.packed,
+            &self.pack_ranges,
+            |_, _, node, packed| {
+                plan.pack(*node, network.values(), network.buffer_values(), packed);
+            },
+        );
+    }
+
+    fn run_lanes(&mut self, source: &dyn Source<T>, cut: Cut, normaliser: f64, draw: DrawName) {
+        let (plan, loss) = (&self.plan, &self.settings.loss);
+        let numbers = Numbers { parameters: self.network.values(), packed: &self.packed };
+        let classes = plan.output_len();
+        let lanes = &mut self.lanes[..cut.lanes];
+        self.crew.for_each(&mut self.workers, lanes, |worker, index, lane| {
+            lane.gradient.fill(T::ZERO);
+            lane.loss = Loss::default();
+            for (place, chunk) in cut.of_lane(index) {
+                let (images, first) = (chunk.len(), chunk.start);
+                let pitch = plan.statistics_len();
+                let statistics = &mut lane.statistics[place * pitch..][..pitch];
+                let labels = &mut worker.labels[..images];
+                source.fill(worker.index, first, plan.input(&mut worker.arena, images), labels);
+                let draw = DrawName { first, ..draw };
+                plan.forward(images, draw, numbers, &mut worker.arena, statistics);
+                let (logits, gradient) = plan.output_and_gradient(&mut worker.arena, images);
+                let chunk_loss = cross_entropy(loss, classes, logits, labels, normaliser, gradient);
+                lane.loss.sum += chunk_loss.sum;
+                lane.loss.correct += chunk_loss.correct;
+                plan.backward(images, numbers, &mut worker.arena, &mut lane.gradient);
+            }
+        });
+    }
+
+    /// Adds the lanes in order; returns the norm of the sum.
+    fn reduce(&mut self, cut: Cut) -> f64 {
+        let (isa, lanes, ranges) = (self.settings.isa, &self.lanes[..cut.lanes], &self.part_ranges);
+        self.crew.for_each_part(
+            &mut self.workers,
+            &mut self.parts,
+            &mut self.gradient,
+            ranges,
+            |_, index, part, gradient| {
+                let range = ranges[index].clone();
+                gradient.copy_from_slice(&lanes[0].gradient[range.clone()]);
+                for lane in &lanes[1..] {
+                    slices::add(isa, &lane.gradient[range.clone()], gradient);
+                }
+                part.norm_squared = slices::norm_squared(isa, gradient);
+            },
+        );
+        self.parts.iter().map(|part| part.norm_squared).sum::<f64>().sqrt()
+    }
+
+    fn merge_statistics(&mut self) {
+        let pitch = self.plan.statistics_len();
+        if pitch == 0 {
+            return;
+        }
+        let lanes = self.lanes.len().min(self.images.len());
+        for chunk in 0..self.images.len() {
+            let from = &self.lanes[chunk % lanes].statistics[chunk / lanes * pitch..][..pitch];
+            self.statistics[chunk * pitch..][..pitch].copy_from_slice(from);
+        }
+        let buffers = self.network.buffer_values_mut();
+        self.plan.merge_statistics(&self.statistics, &self.images, buffers);
+    }
+
+    fn update(&mut self, factor: f64) {
+        let (settings, step, ranges) = (&self.settings, self.step, &self.part_ranges);
+        let decay = settings.average.and_then(|average| average.decay_after(step));
+        let gradient = &self.gradient;
+        let (parameters, values) = self.network.parameters_and_values();
+        self.crew.for_each_part(
+            &mut self.workers,
+            &mut self.parts,
+            values,
+            ranges,
+            |worker, index, part, weights| {
+                let parameter = &parameters[part.parameter];
+                let learning_rate = settings.optimizer.learning_rate_for(parameter) * factor;
+                let gradient = &gradient[ranges[index].clone()];
+                let scratch = &mut worker.scratch;
+                settings.optimizer.update(
+                    parameter,
+                    step,
+                    learning_rate,
+                    weights,
+                    gradient,
+                    &mut part.state,
+                    scratch,
+                );
+                if let Some(decay) = decay {
+                    take_in(decay, &mut part.average, weights);
+                }
+            },
+        );
+        if let Some(decay) = decay {
+            take_in(decay, &mut self.average_buffers, self.network.buffer_values());
+        }
+    }
+
+    /// Runs the chunks again, one after the other, and finds the first layer with a number that is not finite.
+    fn diagnose(
+        &mut self,
+        source: &dyn Source<T>,
+        cut: Cut,
+        normaliser: f64,
+        draw: DrawName,
+    ) -> Diverged {
+        let step = self.step + 1;
+        let culprit = (0..cut.chunks)
+            .find_map(|chunk| self.diagnose_chunk(source, cut.chunk(chunk), normaliser, draw))
+            .unwrap_or(Culprit::SumOfGradients);
+        Diverged { step, culprit }
+    }
+
+    fn diagnose_chunk(
+        &mut self,
+        source: &dyn Source<T>,
+        chunk: Range<usize>,
+        normaliser: f64,
+        draw: DrawName,
+    ) -> Option<Culprit> {
+        let plan = &self.plan;
+        let (images, first) = (chunk.len(), chunk.start);
+        let numbers = Numbers { parameters: self.network.values(), packed: &self.packed };
+        let Worker { arena, labels, index, .. } = &mut self.workers[0];
+        let (lane, labels) = (&mut self.lanes[0], &mut labels[..images]);
+        source.fill(*index, first, plan.input(arena, images), labels);
+        if slices::first_not_finite(plan.value(arena, 0, images)).is_some() {
+            return Some(Culprit::Input);
+        }
+        let draw = DrawName { first, ..draw };
+        for (index, node) in plan.nodes().iter().enumerate() {
+            let parameters = &numbers.parameters[node.parameters.clone()];
+            if slices::first_not_finite(parameters).is_some() {
+                return Some(Culprit::Parameters { layer: node.name.clone() });
+            }
+            plan.forward_node(index, images, draw, numbers, arena, &mut lane.statistics);
+            if slices::first_not_finite(plan.value(arena, node.output, images)).is_some() {
+                return Some(Culprit::Output { layer: node.name.clone() });
+            }
+        }
+        let (logits, gradient) = plan.output_and_gradient(arena, images);
+        let settings = &self.settings.loss;
+        let classes = plan.output_len();
+        let loss = cross_entropy(settings, classes, logits, labels, normaliser, gradient);
+        if !loss.sum.is_finite() {
+            return Some(Culprit::Loss);
+        }
+        for (index, node) in plan.nodes().iter().enumerate().rev() {
+            lane.gradient[node.parameters.clone()].fill(T::ZERO);
+            plan.backward_node(index, images, numbers, arena, &mut lane.gradient);
+            let by_parameters = &lane.gradient[node.parameters.clone()];
+            let by_input = plan.gradient(arena, node.input, images);
+            if [by_parameters, by_input].into_iter().any(|g| slices::first_not_finite(g).is_some())
+            {
+                return Some(Culprit::Gradient { layer: node.name.clone() });
+            }
+        }
+        None
+    }
+
+    /// Everything beside the network that the next step depends on.
+    #[must_use]
+    pub fn state(&self) -> EngineState<T> {
+        let parameters = self.network.parameters();
+        let mut arrays = Vec::new();
+        for (index, parameter) in parameters.iter().enumerate() {
+            for array in 0..self.settings.optimizer.state_arrays(parameter) {
+                let parts = self.parts.iter().filter(|part| part.parameter == index);
+                let values = parts
+                    .flat_map(|part| {
+                        let len = part.average.len();
+                        part.state[array * len..][..len].iter().copied()
+                    })
+                    .collect();
+                arrays.push(StateArray { parameter: index, array, values });
+            }
+        }
+        let average = self.settings.average.map(|_| {
+            let values = self.parts.iter().flat_map(|part| part.average.iter().copied());
+            (values.collect(), self.average_buffers.to_vec())
+        });
+        EngineState { step: self.step, arrays, average }
+    }
+
+    /// Takes up a state that [`state`](Self::state) gave for the same network and settings.
+    ///
+    /// # Errors
+    /// [`EngineError::State`] where it does not fit; the engine is then as before.
+    pub fn restore(&mut self, state: &EngineState<T>) -> Result<(), EngineError> {
+        self.check_state(state)?;
+        for StateArray { parameter, array, values } in &state.arrays {
+            let mut rest = &values[..];
+            for part in self.parts.iter_mut().filter(|part| part.parameter == *parameter) {
+                let len = part.average.len();
+                let (values, after) = rest.split_at(len);
+                part.state[array * len..][..len].copy_from_slice(values);
+                rest = after;
+            }
+        }
+        if let Some((values, buffers)) = &state.average {
+            for (part, range) in self.parts.iter_mut().zip(&self.part_ranges) {
+                part.average.copy_from_slice(&values[range.clone()]);
+            }
+            self.average_buffers.copy_from_slice(buffers);
+        }
+        self.step = state.step;
+        Ok(())
+    }
+
+    fn check_state(&self, state: &EngineState<T>) -> Result<(), EngineError> {
+        let refuse = |reason: String| Err(EngineError::State { reason });
+        let parameters = self.network.parameters();
+        let optimizer = &self.settings.optimizer;
+        let expected: usize = parameters.iter().map(|p| optimizer.state_arrays(p)).sum();
+        if state.arrays.len() != expected {
+            return refuse(format!(
+                "the optimizer keeps {expected} arrays, the state has {}",
+                state.arrays.len()
+            ));
+        }
+        for StateArray { parameter, array, values } in &state.arrays {
+            let fits = parameters.get(*parameter).is_some_and(|p| {
+                *array < optimizer.state_arrays(p) && values.len() == p.range.len()
+            });
+            if !fits {
+                return refuse(format!("array {array} of parameter {parameter} has no place"));
+            }
+        }
+        let lengths = state.average.as_ref().map(|(values, buffers)| (values.len(), buffers.len()));
+        let own = (self.network.values().len(), self.network.buffer_values().len());
+        if lengths != self.settings.average.map(|_| own) {
+            return refuse("the moving average does not fit".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Puts other numbers into the network, as when a checkpoint is read.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn set_numbers(&mut self, values: &[T], buffers: &[T]) {
+        self.network.values_mut().copy_from_slice(values);
+        self.network.buffer_values_mut().copy_from_slice(buffers);
+    }
+
+    /// The layers, for those who watch.
+    #[must_use]
+    pub fn layers(&self) -> &[LayerInfo] {
+        &self.network.description().layers
+    }
+}
+
+fn check<T: Element>(network: &Network<T>, settings: &EngineSettings) -> Result<(), EngineError> {
+    let at_least_one = [
+        ("batch_size", settings.batch_size),
+        ("chunk_size", settings.chunk_size),
+        ("lanes", settings.lanes),
+    ];
+    if let Some((name, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+        return Err(EngineError::Zero { name });
+    }
+    if let Some(clip) = settings.clip_norm.filter(|clip| !(clip.is_finite() && *clip > 0.0)) {
+        return Err(EngineError::ClipNorm { found: clip });
+    }
+    settings.loss.validate(network.description().output.len())?;
+    settings.optimizer.validate()?;
+    settings.average.map_or(Ok(()), |average| average.validate())?;
+    Ok(())
+}
+
+/// The parameters cut into parts, and where each lies.
+fn parts<T: Element>(
+    network: &Network<T>,
+    settings: &EngineSettings,
+) -> (Vec<Part<T>>, Vec<Range<usize>>) {
+    let (mut parts, mut ranges) = (Vec::new(), Vec::new());
+    for (index, parameter) in network.parameters().iter().enumerate() {
+        let whole = parameter.range.clone();
+        let elementwise = settings.optimizer.is_elementwise(parameter);
+        let len = if elementwise { PART } else { whole.len().max(1) };
+        for start in whole.clone().step_by(len) {
+            let range = start..(start + len).min(whole.end);
+            parts.push(Part {
+                parameter: index,
+                state: Aligned::zeros(settings.optimizer.state_arrays(parameter) * range.len()),
+                average: Aligned::from_slice(&network.values()[range.clone()]),
+                norm_squared: 0.0,
+            });
+            ranges.push(range);
+        }
+    }
+    (parts, ranges)
+}

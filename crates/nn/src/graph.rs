@@ -1,0 +1,277 @@
+//! A description lowered to a list of layers over numbered values, with neighbours fused where that saves a pass.
+
+use crate::describe::{Description, LayerInfo};
+use crate::layers::activation::ActivationLayer;
+use crate::layers::add::Add;
+use crate::layers::batch_norm::{BatchNormLayer, FixedNormLayer};
+use crate::layers::conv::{ConvLayer, Geometry};
+use crate::layers::dense::DenseLayer;
+use crate::layers::dropout::DropoutLayer;
+use crate::layers::layer_norm::LayerNormLayer;
+use crate::layers::pool::{AvgPoolLayer, MaxPoolLayer};
+use crate::layers::{Layer, Purpose};
+use crate::spec::{LayerSpec, Pool};
+use percept_kernels::activation::Activation;
+use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
+use percept_kernels::pool::Windows;
+use std::ops::Range;
+
+/// One layer between its values.
+#[derive(Debug)]
+pub(crate) struct Node<T: Element> {
+    /// The layer's name; of fused layers, all joined by `+`.
+    pub name: String,
+    pub layer: Box<dyn Layer<T>>,
+    /// The value that it reads.
+    pub input: usize,
+    /// The second value that it reads, where there is one.
+    pub second: Option<usize>,
+    /// The value that it makes.
+    pub output: usize,
+    /// Its parameters among the network's numbers.
+    pub parameters: Range<usize>,
+    /// Its buffers among the network's numbers.
+    pub buffers: Range<usize>,
+}
+
+/// Layers in the order in which they run, over values counted from 0, the network's input.
+#[derive(Debug)]
+pub(crate) struct Graph<T: Element> {
+    pub nodes: Vec<Node<T>>,
+    /// Numbers of each value in one example.
+    pub values: Vec<usize>,
+    /// The value that leaves the network.
+    pub output: usize,
+}
+
+/// What a graph is lowered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Forward and backward.
+    Training {
+        /// Whether neighbours may be fused; without, every layer's value can be looked at.
+        fuse: bool,
+        /// Whether the gradient by the network's input is wanted too.
+        input_gradient: bool,
+    },
+    /// Forward with the running statistics, batch norm folded, no dropout.
+    Inference,
+}
+
+impl Mode {
+    fn fuses(self) -> bool {
+        !matches!(self, Self::Training { fuse: false, .. })
+    }
+}
+
+impl<T: Element> Graph<T> {
+    /// Lowers a description.
+    pub(crate) fn new(description: &Description, isa: Isa, mode: Mode) -> Self {
+        let mut lowering = Lowering {
+            description,
+            isa,
+            mode,
+            graph: Self { nodes: Vec::new(), values: vec![description.input.len()], output: 0 },
+            dropouts: 0,
+        };
+        let output = lowering.list(&description.layers, 0);
+        lowering.graph.output = output;
+        lowering.graph
+    }
+}
+
+struct Lowering<'a, T: Element> {
+    description: &'a Description,
+    isa: Isa,
+    mode: Mode,
+    graph: Graph<T>,
+    dropouts: usize,
+}
+
+/// How many layers are lowered together, and what the first takes in of the others.
+#[derive(Clone, Copy, Default)]
+struct Fused {
+    count: usize,
+    /// eps of a batch norm behind.
+    norm: Option<f64>,
+    relu: bool,
+}
+
+impl<T: Element> Lowering<'_, T> {
+    /// Lowers a list of layers that begins at value `input`; returns the value that leaves it.
+    fn list(&mut self, layers: &[LayerInfo], input: usize) -> usize {
+        let mut value = input;
+        let mut rest = layers;
+        while !rest.is_empty() {
+            let fused = self.fused(rest);
+            value = self.layers(&rest[..fused.count], fused, value);
+            rest = &rest[fused.count..];
+        }
+        value
+    }
+
+    /// What the first layers of a list can be fused to: the folded norm (inference alone) and the ReLU.
+    fn fused(&self, layers: &[LayerInfo]) -> Fused {
+        let mut fused = Fused { count: 1, ..Fused::default() };
+        let takes_relu = match &layers[0].spec {
+            LayerSpec::Dense(_) | LayerSpec::Conv(_) => {
+                if let (Mode::Inference, Some(LayerSpec::BatchNorm(norm))) =
+                    (self.mode, layers.get(1).map(|layer| &layer.spec))
+                {
+                    fused.norm = Some(norm.eps);
+                    fused.count = 2;
+                }
+                true
+            }
+            LayerSpec::BatchNorm(_) => true,
+            _ => false,
+        };
+        let next = layers.get(fused.count).map(|layer| &layer.spec);
+        if takes_relu && self.mode.fuses() && matches!(next, Some(LayerSpec::Relu(_))) {
+            fused.relu = true;
+            fused.count += 1;
+        }
+        fused
+    }
+
+    fn layers(&mut self, layers: &[LayerInfo], fused: Fused, value: usize) -> usize {
+        let info = &layers[0];
+        let Some(layer) = self.make(info, fused, value) else {
+            // Nothing is computed: a flatten (the numbers already lie in that order) or a dropout at inference.
+            return match &info.spec {
+                LayerSpec::Residual(_) => self.residual(info, value),
+                _ => value,
+            };
+        };
+        self.push(layers, layer, value, None)
+    }
+
+    fn residual(&mut self, info: &LayerInfo, value: usize) -> usize {
+        let main = self.list(&info.main, value);
+        let other = self.list(&info.shortcut, value);
+        self.push(core::slice::from_ref(info), Box::new(Add), main, Some(other))
+    }
+
+    fn push(
+        &mut self,
+        layers: &[LayerInfo],
+        layer: Box<dyn Layer<T>>,
+        input: usize,
+        second: Option<usize>,
+    ) -> usize {
+        let output = self.graph.values.len();
+        self.graph.values.push(layers[layers.len() - 1].output.len());
+        let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+        // A residual block's range would be that of the layers inside; its own sum has no parameters.
+        let own = if second.is_some() { &[][..] } else { layers };
+        let span = |range: fn(&Description, &LayerInfo) -> Range<usize>| {
+            own.iter()
+                .map(|layer| range(self.description, layer))
+                .filter(|range| !range.is_empty())
+                .reduce(|all, next| all.start..next.end)
+                .unwrap_or(0..0)
+        };
+        self.graph.nodes.push(Node {
+            name: names.join("+"),
+            layer,
+            input,
+            second,
+            output,
+            parameters: span(Description::parameter_range),
+            buffers: span(Description::buffer_range),
+        });
+        output
+    }
+
+    fn purpose(&self, value: usize) -> Purpose {
+        match self.mode {
+            Mode::Training { input_gradient, .. } => {
+                Purpose::Training { grad_input: value != 0 || input_gradient }
+            }
+            Mode::Inference => Purpose::Inference,
+        }
+    }
+
+    /// The layer that computes, or none.
+    fn make(&mut self, info: &LayerInfo, fused: Fused, value: usize) -> Option<Box<dyn Layer<T>>> {
+        let Fused { norm, relu, .. } = fused;
+        let activation =
+            |activation| Some(Box::new(ActivationLayer(activation)) as Box<dyn Layer<T>>);
+        match &info.spec {
+            LayerSpec::Dense(dense) => {
+                let features = [info.input.channels, dense.out_features];
+                let purpose = self.purpose(value);
+                Some(Box::new(DenseLayer::new::<T>(
+                    self.isa, features, dense.bias, norm, relu, purpose,
+                )))
+            }
+            LayerSpec::Conv(conv) => {
+                let geometry = Geometry {
+                    input: info.input,
+                    output: info.output,
+                    kernel: conv.kernel_size,
+                    stride: conv.stride,
+                    padding: conv.padding,
+                    groups: conv.groups,
+                };
+                let purpose = self.purpose(value);
+                Some(Box::new(ConvLayer::new::<T>(
+                    self.isa, geometry, conv.bias, norm, relu, purpose,
+                )))
+            }
+            LayerSpec::BatchNorm(norm) => {
+                let (channels, eps) = (info.input.channels, norm.eps);
+                if self.mode == Mode::Inference {
+                    return Some(Box::new(FixedNormLayer { channels, eps, relu }));
+                }
+                let (pixels, momentum) = (info.input.pixels(), norm.momentum);
+                Some(Box::new(BatchNormLayer { pixels, channels, eps, momentum, relu }))
+            }
+            LayerSpec::LayerNorm(norm) => {
+                Some(Box::new(LayerNormLayer { len: info.input.len(), eps: norm.eps }))
+            }
+            LayerSpec::Relu(_) => activation(Activation::Relu),
+            LayerSpec::LeakyRelu(leaky) => activation(Activation::LeakyRelu { slope: leaky.slope }),
+            LayerSpec::Gelu(_) => activation(Activation::Gelu),
+            LayerSpec::Silu(_) => activation(Activation::Silu),
+            LayerSpec::Tanh(_) => activation(Activation::Tanh),
+            LayerSpec::Sigmoid(_) => activation(Activation::Sigmoid),
+            LayerSpec::MaxPool(pool) => Some(Box::new(MaxPoolLayer(windows(pool, info)))),
+            LayerSpec::AvgPool(pool) => Some(Box::new(AvgPoolLayer(windows(pool, info)))),
+            LayerSpec::GlobalAvgPool(_) => Some(Box::new(AvgPoolLayer(global_window(info)))),
+            LayerSpec::Dropout(dropout) if self.mode != Mode::Inference => {
+                self.dropouts += 1;
+                let (len, ordinal) = (info.input.len(), self.dropouts);
+                Some(Box::new(DropoutLayer { len, rate: dropout.rate, ordinal }))
+            }
+            LayerSpec::Dropout(_) | LayerSpec::Flatten(_) | LayerSpec::Residual(_) => None,
+        }
+    }
+}
+
+/// The windows of a pooling layer that was checked.
+fn windows(pool: &Pool, info: &LayerInfo) -> Windows {
+    let stride = pool.stride.unwrap_or(pool.kernel_size);
+    Windows {
+        input: [info.input.height, info.input.width],
+        output: [info.output.height, info.output.width],
+        kernel: [pool.kernel_size.height, pool.kernel_size.width],
+        stride: [stride.height, stride.width],
+        padding: [pool.padding.height, pool.padding.width],
+        channels: info.input.channels,
+    }
+}
+
+/// One window of the whole image.
+fn global_window(info: &LayerInfo) -> Windows {
+    let size = [info.input.height, info.input.width];
+    Windows {
+        input: size,
+        output: [1, 1],
+        kernel: size,
+        stride: size,
+        padding: [0, 0],
+        channels: info.input.channels,
+    }
+}

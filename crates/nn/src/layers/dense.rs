@@ -1,0 +1,147 @@
+//! The dense layer: y[i, o] = bias[o] + sum over k of x[i, k] * weight[k, o], a ReLU behind it where fused.
+//!
+//! Parameters: weight [in_features, out_features], bias [out_features].
+
+use super::fold::Fold;
+use super::{Backward, Forward, Layer, Needs, Purpose};
+use percept_kernels::activation;
+use percept_kernels::channels;
+use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
+use percept_kernels::product::{Finish, Grid, Left, Panels, multiply, multiply_transposed};
+
+#[derive(Debug)]
+pub(crate) struct DenseLayer {
+    in_features: usize,
+    out_features: usize,
+    bias: bool,
+    /// A batch norm to fold in (inference alone), with its eps.
+    norm: Option<f64>,
+    relu: bool,
+    forward: Panels,
+    /// The transposed weight, where the gradient by the input is wanted.
+    backward: Option<Panels>,
+}
+
+impl DenseLayer {
+    pub(crate) fn new<T: Element>(
+        isa: Isa,
+        features: [usize; 2],
+        bias: bool,
+        norm: Option<f64>,
+        relu: bool,
+        purpose: Purpose,
+    ) -> Self {
+        let [in_features, out_features] = features;
+        let forward = Panels::new::<T>(isa, in_features, out_features);
+        let backward =
+            purpose.wants_grad_input().then(|| Panels::new::<T>(isa, out_features, in_features));
+        Self { in_features, out_features, bias, norm, relu, forward, backward }
+    }
+
+    fn weight_len(&self) -> usize {
+        self.in_features * self.out_features
+    }
+
+    /// The rows of `features` numbers of each image.
+    fn rows(images: usize, features: usize) -> Grid {
+        Grid::line(images, features)
+    }
+
+    fn left(images: usize, features: usize) -> Left {
+        Left { rows: Self::rows(images, features), runs: Grid::line(1, 0), run: features }
+    }
+}
+
+impl<T: Element> Layer<T> for DenseLayer {
+    fn needs(&self, _chunk: usize) -> Needs {
+        Needs {
+            packed: self.forward.len()
+                + self.forward.padded_columns()
+                + self.backward.map_or(0, |panels| panels.len()),
+            scratch: self.out_features + channels::scratch_len(self.out_features),
+            backward_reads_input: true,
+            backward_reads_output: self.relu,
+            ..Needs::default()
+        }
+    }
+
+    fn pack(&self, parameters: &[T], buffers: &[T], packed: &mut [T]) {
+        let (weight, rest) = parameters.split_at(self.weight_len());
+        let (bias, norm) = rest.split_at(if self.bias { self.out_features } else { 0 });
+        let (forward, packed) = packed.split_at_mut(self.forward.len());
+        let (packed_bias, backward) = packed.split_at_mut(self.forward.padded_columns());
+        let at = |k: usize, n: usize| weight[k * self.out_features + n];
+        match self.norm {
+            Some(eps) => {
+                let fold = Fold::of_bias(self.bias.then_some(bias), self.out_features)
+                    .then_norm(eps, norm, buffers);
+                self.forward.pack(forward, |k, n| at(k, n) * fold.scale[n]);
+                packed_bias[..self.out_features].copy_from_slice(&fold.shift);
+            }
+            None => {
+                self.forward.pack(forward, at);
+                packed_bias[..bias.len()].copy_from_slice(bias);
+            }
+        }
+        if let Some(panels) = &self.backward {
+            panels.pack(backward, |k, n| at(n, k));
+        }
+    }
+
+    fn forward(&self, pass: Forward<'_, T>) {
+        let (weight, rest) = pass.packed.split_at(self.forward.len());
+        let bias = &rest[..self.forward.padded_columns()];
+        multiply(
+            pass.isa,
+            &Self::left(pass.images, self.in_features),
+            pass.input,
+            &self.forward,
+            weight,
+            Some(bias),
+            if self.relu { Finish::StoreRelu } else { Finish::Store },
+            &Self::rows(pass.images, self.out_features),
+            pass.output,
+        );
+    }
+
+    fn backward(&self, pass: Backward<'_, T>) {
+        let Backward { isa, images, .. } = pass;
+        if self.relu {
+            activation::relu_mask(isa, pass.output, pass.grad_output);
+        }
+        let grad_output = &*pass.grad_output;
+        let (grad_weight, grad_bias) = pass.gradients.split_at_mut(self.weight_len());
+        multiply_transposed(
+            isa,
+            &Self::left(images, self.in_features),
+            pass.input,
+            &Self::rows(images, self.out_features),
+            grad_output,
+            self.out_features,
+            grad_weight,
+            self.out_features,
+        );
+        if self.bias {
+            let (sums, scratch) = pass.scratch.split_at_mut(self.out_features);
+            channels::sum(isa, grad_output, sums, scratch);
+            percept_kernels::slices::add(isa, sums, grad_bias);
+        }
+        if let Some(panels) = &self.backward
+            && !pass.grad_input.is_empty()
+        {
+            let start = self.forward.len() + self.forward.padded_columns();
+            multiply(
+                isa,
+                &Self::left(images, self.out_features),
+                grad_output,
+                panels,
+                &pass.packed[start..],
+                None,
+                Finish::Store,
+                &Self::rows(images, self.in_features),
+                pass.grad_input,
+            );
+        }
+    }
+}

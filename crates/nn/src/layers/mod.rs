@@ -1,0 +1,154 @@
+//! The layers, one file each: what a layer needs, its forward and its backward, for one chunk of images.
+//!
+//! All data are NHWC. A layer is made for fixed shapes and knows nothing of threads: the plan hands it slices.
+
+pub(crate) mod activation;
+pub(crate) mod add;
+pub(crate) mod batch_norm;
+pub(crate) mod conv;
+mod conv_gradient;
+pub(crate) mod dense;
+pub(crate) mod dropout;
+mod fold;
+pub(crate) mod layer_norm;
+pub(crate) mod pool;
+
+use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
+use std::fmt::Debug;
+
+/// What the layers of a chunk may draw random numbers by.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DrawName {
+    /// Seed of the training run.
+    pub seed: u64,
+    /// The step, counted from 1.
+    pub step: u64,
+    /// Position of the chunk's first example in its batch.
+    pub first: usize,
+}
+
+/// The slices of one forward call.
+pub(crate) struct Forward<'a, T> {
+    pub isa: Isa,
+    /// Images in the chunk, at least 1.
+    pub images: usize,
+    pub draw: DrawName,
+    /// The layer's parameters, in the order in which it declares them.
+    pub parameters: &'a [T],
+    /// What [`Layer::pack`] made of the parameters.
+    pub packed: &'a [T],
+    pub input: &'a [T],
+    /// The second input of layers that have two, else empty.
+    pub second: &'a [T],
+    pub output: &'a mut [T],
+    /// Kept until the backward call.
+    pub saved: &'a mut [T],
+    /// Numbers of any value, for use within the call.
+    pub scratch: &'a mut [T],
+    /// The chunk's statistics for [`Layer::merge_statistics`].
+    pub statistics: &'a mut [T],
+}
+
+/// The slices of one backward call.
+pub(crate) struct Backward<'a, T> {
+    pub isa: Isa,
+    pub images: usize,
+    pub parameters: &'a [T],
+    pub packed: &'a [T],
+    pub input: &'a [T],
+    pub output: &'a [T],
+    /// The gradient of the loss by the output; the layer may overwrite it.
+    pub grad_output: &'a mut [T],
+    /// Receives the gradient by the input; empty where nobody wants it.
+    pub grad_input: &'a mut [T],
+    /// Receives the gradient by the second input; empty where there is none.
+    pub grad_second: &'a mut [T],
+    /// The lane's gradients of the layer's parameters, to be added to.
+    pub gradients: &'a mut [T],
+    pub saved: &'a [T],
+    pub scratch: &'a mut [T],
+}
+
+/// Memory that a layer asks for, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Once per network: the packed parameters.
+    pub packed: usize,
+    /// Per chunk, from forward to backward.
+    pub saved: usize,
+    /// Within one call.
+    pub scratch: usize,
+    /// Per chunk of a batch, until the end of the step.
+    pub statistics: usize,
+    /// Whether backward reads the input.
+    pub backward_reads_input: bool,
+    /// Whether backward reads the output.
+    pub backward_reads_output: bool,
+}
+
+/// What one layer's forward calls wrote to `statistics` for the chunks of a batch.
+pub(crate) struct BatchStatistics<'a, T> {
+    /// The statistics of all layers, chunk by chunk.
+    pub all: &'a [T],
+    /// Numbers of one chunk.
+    pub pitch: usize,
+    /// Where the layer's numbers lie among a chunk's.
+    pub offset: usize,
+    /// Images of each chunk.
+    pub images: &'a [usize],
+}
+
+impl<T: Element> BatchStatistics<'_, T> {
+    /// Images of the batch.
+    pub(crate) fn total_images(&self) -> usize {
+        self.images.iter().sum()
+    }
+
+    /// The mean over the chunks, weighted by their images, of a number made of the layer's numbers.
+    pub(crate) fn mean(&self, number: impl Fn(&[T]) -> f64) -> f64 {
+        let chunks = self.all[..self.pitch * self.images.len()].chunks_exact(self.pitch);
+        let sum: f64 = chunks
+            .zip(self.images)
+            .map(|(chunk, images)| *images as f64 * number(&chunk[self.offset..]))
+            .sum();
+        sum / self.total_images() as f64
+    }
+}
+
+/// A layer with fixed shapes.
+pub(crate) trait Layer<T: Element>: Send + Sync + Debug {
+    /// What it needs for chunks of up to `chunk` images.
+    fn needs(&self, chunk: usize) -> Needs;
+
+    /// Brings parameters and buffers into the layout that forward and backward read.
+    fn pack(&self, _parameters: &[T], _buffers: &[T], _packed: &mut [T]) {}
+
+    /// output = f(input).
+    fn forward(&self, pass: Forward<'_, T>);
+
+    /// grad_input = grad_output * df/dinput, and gradients += grad_output * df/dparameters.
+    fn backward(&self, pass: Backward<'_, T>);
+
+    /// Merges the statistics of a batch's chunks, in order, into the layer's buffers.
+    fn merge_statistics(&self, _batch: &BatchStatistics<'_, T>, _buffers: &mut [T]) {}
+}
+
+/// What a layer is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Forward and backward; the first layers need no gradient by their input.
+    Training {
+        /// Whether the gradient by the input is wanted.
+        grad_input: bool,
+    },
+    /// Forward alone.
+    Inference,
+}
+
+impl Purpose {
+    /// Whether backward will ask for the gradient by the input.
+    pub(crate) fn wants_grad_input(self) -> bool {
+        matches!(self, Self::Training { grad_input: true })
+    }
+}

@@ -1,0 +1,430 @@
+//! A graph compiled for chunks of a size: every buffer has its place in one arena, and a chunk runs forward and back
+//! without an allocation.
+//!
+//! Node i of n runs forward at moment i, the loss comes at moment n, and node i runs backward at moment 2n - i. A
+//! buffer lives from its first to its last use; see [`crate::arena`].
+
+use crate::arena::{Lifetime, place};
+use crate::graph::{Graph, Node};
+use crate::layers::{Backward, BatchStatistics, DrawName, Forward, Needs};
+use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
+use percept_kernels::slices;
+use std::ops::Range;
+
+/// A graph, the places of its buffers, and how to run it.
+#[derive(Debug)]
+pub(crate) struct Plan<T: Element> {
+    isa: Isa,
+    chunk: usize,
+    graph: Graph<T>,
+    steps: Vec<Step>,
+    /// Place of each value in the arena.
+    values: Vec<Range<usize>>,
+    /// Place of each value's gradient; empty where it is not wanted.
+    gradients: Vec<Range<usize>>,
+    arena_len: usize,
+    packed_len: usize,
+    statistics_len: usize,
+}
+
+/// The places that belong to one node.
+#[derive(Clone, Debug, Default)]
+struct Step {
+    saved: Range<usize>,
+    forward_scratch: Range<usize>,
+    backward_scratch: Range<usize>,
+    /// Where the gradient by an input goes that another node has written already: it is added from here.
+    extra: [Range<usize>; 2],
+    packed: Range<usize>,
+    statistics: Range<usize>,
+    /// Whether backward reads the input and the output; their memory may serve others where it does not.
+    reads_input: bool,
+    reads_output: bool,
+}
+
+/// The network's numbers that a chunk reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers<'a, T> {
+    pub parameters: &'a [T],
+    pub packed: &'a [T],
+}
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passes {
+    Forward,
+    ForwardAndBackward {
+        /// Whether the gradient by the network's input is kept.
+        input_gradient: bool,
+    },
+}
+
+impl<T: Element> Plan<T> {
+    /// Plans a graph for chunks of up to `chunk` images.
+    pub(crate) fn new(graph: Graph<T>, isa: Isa, chunk: usize, passes: Passes) -> Self {
+        let needs: Vec<Needs> = graph.nodes.iter().map(|node| node.layer.needs(chunk)).collect();
+        let mut buffers = Buffers { graph: &graph, needs: &needs, chunk, passes, all: Vec::new() };
+        let values: Vec<usize> = (0..graph.values.len()).map(|v| buffers.value(v)).collect();
+        let gradients: Vec<usize> = (0..graph.values.len()).map(|v| buffers.gradient(v)).collect();
+        let own: Vec<[usize; 5]> = (0..graph.nodes.len()).map(|i| buffers.node(i)).collect();
+        let (places, arena_len) = place(&buffers.all);
+        let at = |buffer: usize| places[buffer].clone();
+        let (mut packed_len, mut statistics_len) = (0, 0);
+        let steps = own
+            .iter()
+            .zip(&needs)
+            .map(|([saved, forward, backward, first, second], needs)| {
+                packed_len += needs.packed;
+                statistics_len += needs.statistics;
+                Step {
+                    saved: at(*saved),
+                    forward_scratch: at(*forward),
+                    backward_scratch: at(*backward),
+                    extra: [at(*first), at(*second)],
+                    packed: packed_len - needs.packed..packed_len,
+                    statistics: statistics_len - needs.statistics..statistics_len,
+                    reads_input: needs.backward_reads_input,
+                    reads_output: needs.backward_reads_output,
+                }
+            })
+            .collect();
+        let values = values.into_iter().map(at).collect();
+        let gradients = gradients.into_iter().map(at).collect();
+        Self { isa, chunk, steps, values, gradients, arena_len, packed_len, statistics_len, graph }
+    }
+
+    /// Numbers of the arena of one worker.
+    pub(crate) fn arena_len(&self) -> usize {
+        self.arena_len
+    }
+
+    /// Numbers of the packed parameters.
+    pub(crate) fn packed_len(&self) -> usize {
+        self.packed_len
+    }
+
+    /// Numbers of one chunk's statistics.
+    pub(crate) fn statistics_len(&self) -> usize {
+        self.statistics_len
+    }
+
+    /// The most images of a chunk.
+    pub(crate) fn chunk(&self) -> usize {
+        self.chunk
+    }
+
+    /// Numbers of one output.
+    pub(crate) fn output_len(&self) -> usize {
+        self.graph.values[self.graph.output]
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node<T>] {
+        &self.graph.nodes
+    }
+
+    /// Place of the packed parameters of a node.
+    pub(crate) fn packed_range(&self, node: usize) -> Range<usize> {
+        self.steps[node].packed.clone()
+    }
+
+    /// The network's input in the arena.
+    pub(crate) fn input<'a>(&self, arena: &'a mut [T], images: usize) -> &'a mut [T] {
+        &mut arena[self.value_range(0, images)]
+    }
+
+    /// The network's output in the arena.
+    pub(crate) fn output<'a>(&self, arena: &'a [T], images: usize) -> &'a [T] {
+        &arena[self.value_range(self.graph.output, images)]
+    }
+
+    /// The output, and the gradient by it, for the loss to read and write.
+    pub(crate) fn output_and_gradient<'a>(
+        &self,
+        arena: &'a mut [T],
+        images: usize,
+    ) -> (&'a [T], &'a mut [T]) {
+        let value = self.value_range(self.graph.output, images);
+        let gradient = self.gradient_range(self.graph.output, images);
+        let [value, gradient] = disjoint(arena, [value, gradient]);
+        (value, gradient)
+    }
+
+    /// A value of the arena; 0 is the input.
+    pub(crate) fn value<'a>(&self, arena: &'a [T], value: usize, images: usize) -> &'a [T] {
+        &arena[self.value_range(value, images)]
+    }
+
+    /// The gradient by a value in the arena.
+    pub(crate) fn gradient<'a>(&self, arena: &'a [T], value: usize, images: usize) -> &'a [T] {
+        &arena[self.gradient_range(value, images)]
+    }
+
+    fn value_range(&self, value: usize, images: usize) -> Range<usize> {
+        let start = self.values[value].start;
+        start..start + images * self.graph.values[value]
+    }
+
+    /// Empty where the gradient is not wanted.
+    fn gradient_range(&self, value: usize, images: usize) -> Range<usize> {
+        let whole = &self.gradients[value];
+        if whole.is_empty() {
+            return 0..0;
+        }
+        whole.start..whole.start + images * self.graph.values[value]
+    }
+
+    /// Brings the parameters of one node into the layout that its layer reads.
+    pub(crate) fn pack(&self, node: usize, parameters: &[T], buffers: &[T], packed: &mut [T]) {
+        let Node { layer, parameters: own, buffers: own_buffers, .. } = &self.graph.nodes[node];
+        layer.pack(&parameters[own.clone()], &buffers[own_buffers.clone()], packed);
+    }
+
+    /// Runs one node forward.
+    pub(crate) fn forward_node(
+        &self,
+        node: usize,
+        images: usize,
+        draw: DrawName,
+        numbers: Numbers<'_, T>,
+        arena: &mut [T],
+        statistics: &mut [T],
+    ) {
+        let (step, Node { layer, input, second, output, parameters, .. }) =
+            (&self.steps[node], &self.graph.nodes[node]);
+        let second = second.filter(|second| second != input);
+        let [first, other, output, saved, scratch] = disjoint(
+            arena,
+            [
+                self.value_range(*input, images),
+                second.map_or(0..0, |second| self.value_range(second, images)),
+                self.value_range(*output, images),
+                step.saved.clone(),
+                step.forward_scratch.clone(),
+            ],
+        );
+        let statistics = statistics.get_mut(step.statistics.clone()).unwrap_or_default();
+        layer.forward(Forward {
+            isa: self.isa,
+            images,
+            draw,
+            parameters: &numbers.parameters[parameters.clone()],
+            packed: &numbers.packed[step.packed.clone()],
+            second: if second.is_some() { other } else { first },
+            input: first,
+            output,
+            saved,
+            scratch,
+            statistics,
+        });
+    }
+
+    /// Runs one node backward and adds to the lane's gradients.
+    pub(crate) fn backward_node(
+        &self,
+        node: usize,
+        images: usize,
+        numbers: Numbers<'_, T>,
+        arena: &mut [T],
+        lane: &mut [T],
+    ) {
+        let (step, Node { layer, input, second, output, parameters, .. }) =
+            (&self.steps[node], &self.graph.nodes[node]);
+        let to = |value: usize, extra: &Range<usize>| {
+            if extra.is_empty() {
+                self.gradient_range(value, images)
+            } else {
+                extra.start..extra.start + images * self.graph.values[value]
+            }
+        };
+        let read = |wanted: bool, value: usize| {
+            if wanted { self.value_range(value, images) } else { 0..0 }
+        };
+        let [first, result, grad_output, grad_input, grad_second, saved, scratch] = disjoint(
+            arena,
+            [
+                read(step.reads_input, *input),
+                read(step.reads_output, *output),
+                self.gradient_range(*output, images),
+                to(*input, &step.extra[0]),
+                second.map_or(0..0, |second| to(second, &step.extra[1])),
+                step.saved.clone(),
+                step.backward_scratch.clone(),
+            ],
+        );
+        layer.backward(Backward {
+            isa: self.isa,
+            images,
+            parameters: &numbers.parameters[parameters.clone()],
+            packed: &numbers.packed[step.packed.clone()],
+            input: first,
+            output: result,
+            grad_output,
+            grad_input,
+            grad_second,
+            gradients: &mut lane[parameters.clone()],
+            saved,
+            scratch,
+        });
+        for (value, extra) in [Some(*input), *second].into_iter().zip(&step.extra) {
+            if let (Some(value), false) = (value, extra.is_empty()) {
+                let gradient = self.gradient_range(value, images);
+                let [gradient, extra] = disjoint(arena, [gradient, to(value, extra)]);
+                slices::add(self.isa, extra, gradient);
+            }
+        }
+    }
+
+    /// Runs every node forward.
+    pub(crate) fn forward(
+        &self,
+        images: usize,
+        draw: DrawName,
+        numbers: Numbers<'_, T>,
+        arena: &mut [T],
+        statistics: &mut [T],
+    ) {
+        for node in 0..self.graph.nodes.len() {
+            self.forward_node(node, images, draw, numbers, arena, statistics);
+        }
+    }
+
+    /// Runs every node backward.
+    pub(crate) fn backward(
+        &self,
+        images: usize,
+        numbers: Numbers<'_, T>,
+        arena: &mut [T],
+        lane: &mut [T],
+    ) {
+        for node in (0..self.graph.nodes.len()).rev() {
+            self.backward_node(node, images, numbers, arena, lane);
+        }
+    }
+
+    /// Merges the statistics of a batch's chunks into the network's buffers.
+    pub(crate) fn merge_statistics(&self, all: &[T], images: &[usize], buffers: &mut [T]) {
+        for (step, node) in self.steps.iter().zip(&self.graph.nodes) {
+            if step.statistics.is_empty() {
+                continue;
+            }
+            let offset = step.statistics.start;
+            let batch = BatchStatistics { all, pitch: self.statistics_len, offset, images };
+            node.layer.merge_statistics(&batch, &mut buffers[node.buffers.clone()]);
+        }
+    }
+}
+
+/// Slices of one block that do not overlap, as planned.
+fn disjoint<T, const N: usize>(block: &mut [T], ranges: [Range<usize>; N]) -> [&mut [T]; N] {
+    block.get_disjoint_mut(ranges).expect("planned buffers lie apart and inside the arena")
+}
+
+/// The buffers of a plan and their lives.
+struct Buffers<'a, T: Element> {
+    graph: &'a Graph<T>,
+    needs: &'a [Needs],
+    chunk: usize,
+    passes: Passes,
+    all: Vec<Lifetime>,
+}
+
+impl<T: Element> Buffers<'_, T> {
+    fn add(&mut self, len: usize, first: usize, last: usize) -> usize {
+        self.all.push(Lifetime { len, first, last });
+        self.all.len() - 1
+    }
+
+    fn is_training(&self) -> bool {
+        self.passes != Passes::Forward
+    }
+
+    /// The moment of the loss.
+    fn loss(&self) -> usize {
+        self.graph.nodes.len()
+    }
+
+    /// The moment at which a node runs backward.
+    fn backward(&self, node: usize) -> usize {
+        2 * self.graph.nodes.len() - node
+    }
+
+    /// The nodes that read a value, in order.
+    fn readers(&self, value: usize) -> impl Iterator<Item = usize> {
+        let reads = move |node: &Node<T>| node.input == value || node.second == Some(value);
+        let nodes = self.graph.nodes.iter().enumerate();
+        nodes.filter(move |(_, node)| reads(node)).map(|(index, _)| index)
+    }
+
+    /// The node that makes a value; none makes the input.
+    fn maker(&self, value: usize) -> Option<usize> {
+        self.graph.nodes.iter().position(|node| node.output == value)
+    }
+
+    fn value(&mut self, value: usize) -> usize {
+        let maker = self.maker(value);
+        let mut last = maker.unwrap_or(0);
+        if value == self.graph.output {
+            last = self.loss();
+        }
+        for reader in self.readers(value) {
+            last = last.max(reader);
+            if self.is_training() && self.needs[reader].backward_reads_input {
+                last = last.max(self.backward(reader));
+            }
+        }
+        if let Some(maker) = maker
+            && self.is_training()
+            && self.needs[maker].backward_reads_output
+        {
+            last = last.max(self.backward(maker));
+        }
+        self.add(self.chunk * self.graph.values[value], maker.unwrap_or(0), last)
+    }
+
+    fn gradient(&mut self, value: usize) -> usize {
+        let wanted = match self.passes {
+            Passes::Forward => false,
+            Passes::ForwardAndBackward { input_gradient } => value != 0 || input_gradient,
+        };
+        if !wanted {
+            return self.add(0, 0, 0);
+        }
+        let last_reader = self.readers(value).last();
+        let written = last_reader.map_or(self.loss(), |reader| self.backward(reader));
+        let first = if value == self.graph.output { self.loss() } else { written };
+        let last = self.backward(self.maker(value).unwrap_or(0));
+        self.add(self.chunk * self.graph.values[value], first, last)
+    }
+
+    /// saved, scratch of forward and backward, and the extra gradients of a node.
+    fn node(&mut self, index: usize) -> [usize; 5] {
+        let Needs { saved, scratch, .. } = self.needs[index];
+        if !self.is_training() {
+            let nothing = self.add(0, 0, 0);
+            let [saved, scratch] = [saved, scratch].map(|len| self.add(len, index, index));
+            return [saved, scratch, nothing, nothing, nothing];
+        }
+        let back = self.backward(index);
+        let node = &self.graph.nodes[index];
+        let (input, second) = (node.input, node.second);
+        let first_extra = self.extra_len(index, input, false);
+        let second_extra =
+            second.map_or(0, |second| self.extra_len(index, second, second == input));
+        [
+            self.add(saved, index, back),
+            self.add(scratch, index, index),
+            self.add(scratch, back, back),
+            self.add(first_extra, back, back),
+            self.add(second_extra, back, back),
+        ]
+    }
+
+    /// Numbers of the buffer for a gradient that an earlier backward call has begun; 0 where there is none.
+    fn extra_len(&self, node: usize, value: usize, begun_by_itself: bool) -> usize {
+        let is_input =
+            value == 0 && self.passes == Passes::ForwardAndBackward { input_gradient: false };
+        let begun = begun_by_itself || self.readers(value).any(|reader| reader > node);
+        if begun && !is_input { self.chunk * self.graph.values[value] } else { 0 }
+    }
+}

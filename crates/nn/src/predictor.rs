@@ -1,0 +1,178 @@
+//! A network made ready to predict: batch norm folded in, weights packed, dropout gone.
+
+use crate::graph::{Graph, Mode};
+use crate::layers::DrawName;
+use crate::network::Network;
+use crate::plan::{Numbers, Passes, Plan};
+use crate::source::Source;
+use percept_kernels::aligned::Aligned;
+use percept_kernels::crew::Crew;
+use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
+use std::ops::Range;
+
+/// Images that a thread takes at once.
+const CHUNK: usize = 16;
+
+/// A network made ready to predict.
+///
+/// ```
+/// use percept_nn::{network::Network, predictor::Predictor, spec::NetworkSpec};
+/// let spec = NetworkSpec::from_toml(r#"
+///     input = [1, 1, 2]
+///     layers = [{ kind = "dense", out_features = 3 }]
+/// "#)?;
+/// let network = Network::<f32>::new(spec, 1)?;
+/// let mut predictor = Predictor::new(&network, percept_kernels::isa::Isa::SCALAR, 1);
+/// let logits = predictor.logits(&[0.5, -1.0, 2.0, 0.0]);
+/// assert_eq!(logits.len(), 2 * 3);
+/// # Ok::<(), percept_nn::error::SpecError>(())
+/// ```
+#[derive(Debug)]
+pub struct Predictor<T: Element = f32> {
+    plan: Plan<T>,
+    values: Aligned<T>,
+    packed: Aligned<T>,
+    input_len: usize,
+    crew: Crew,
+    workers: Vec<Worker<T>>,
+}
+
+#[derive(Debug)]
+struct Worker<T: Element> {
+    index: usize,
+    arena: Aligned<T>,
+    labels: Vec<u32>,
+}
+
+impl<T: Element> Predictor<T> {
+    /// Makes a network ready; `threads` 0 means one per processor.
+    #[must_use]
+    pub fn new(network: &Network<T>, isa: Isa, threads: usize) -> Self {
+        let graph = Graph::new(network.description(), isa, Mode::Inference);
+        let plan = Plan::new(graph, isa, CHUNK, Passes::Forward);
+        let crew = Crew::new(threads);
+        let workers = (0..crew.threads())
+            .map(|index| Worker {
+                index,
+                arena: Aligned::zeros(plan.arena_len()),
+                labels: vec![0; CHUNK],
+            })
+            .collect();
+        let mut predictor = Self {
+            values: Aligned::zeros(network.values().len()),
+            packed: Aligned::zeros(plan.packed_len()),
+            input_len: network.description().input.len(),
+            plan,
+            crew,
+            workers,
+        };
+        predictor.refresh(network);
+        predictor
+    }
+
+    /// Takes up the numbers of a network of the same spec.
+    ///
+    /// # Panics
+    /// When the network has another number of parameters.
+    pub fn refresh(&mut self, network: &Network<T>) {
+        self.values.copy_from_slice(network.values());
+        for node in 0..self.plan.nodes().len() {
+            let packed = &mut self.packed[self.plan.packed_range(node)];
+            self.plan.pack(node, network.values(), network.buffer_values(), packed);
+        }
+    }
+
+    /// Numbers of one output: the classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.plan.output_len()
+    }
+
+    /// The logits of images in memory.
+    ///
+    /// # Shapes
+    /// `pixels` [N, height, width, channels]; returns [N, classes].
+    ///
+    /// # Panics
+    /// When `pixels` is not whole images.
+    #[must_use]
+    pub fn logits(&mut self, pixels: &[T]) -> Vec<T> {
+        assert_eq!(pixels.len() % self.input_len, 0, "whole images");
+        let images = pixels.len() / self.input_len;
+        let mut logits = vec![T::ZERO; images * self.classes()];
+        let source = Images { pixels, len: self.input_len };
+        self.logits_of(&source, images, &mut logits, &mut vec![0; images]);
+        logits
+    }
+
+    /// The logits of the first `examples` examples of a source, with their labels.
+    ///
+    /// # Shapes
+    /// `logits` [examples, classes], `labels` [examples].
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub fn logits_of(
+        &mut self,
+        source: &dyn Source<T>,
+        examples: usize,
+        logits: &mut [T],
+        labels: &mut [u32],
+    ) {
+        let classes = self.classes();
+        assert_eq!(logits.len(), examples * classes, "logits of {examples} examples");
+        assert_eq!(labels.len(), examples, "labels of {examples} examples");
+        let chunks = examples.div_ceil(CHUNK);
+        let range = |chunk: usize| chunk * CHUNK..((chunk + 1) * CHUNK).min(examples);
+        let ranges: Vec<Range<usize>> = (0..chunks)
+            .map(|chunk| range(chunk).start * classes..range(chunk).end * classes)
+            .collect();
+        let mut label_chunks: Vec<&mut [u32]> = labels.chunks_mut(CHUNK).collect();
+        let plan = &self.plan;
+        let numbers = Numbers { parameters: &self.values, packed: &self.packed };
+        self.crew.for_each_part(
+            &mut self.workers,
+            &mut label_chunks,
+            logits,
+            &ranges,
+            |worker, chunk, labels, logits| {
+                run(plan, numbers, worker, source, range(chunk), logits);
+                labels.copy_from_slice(&worker.labels[..labels.len()]);
+            },
+        );
+    }
+}
+
+fn run<T: Element>(
+    plan: &Plan<T>,
+    numbers: Numbers<'_, T>,
+    worker: &mut Worker<T>,
+    source: &dyn Source<T>,
+    range: Range<usize>,
+    logits: &mut [T],
+) {
+    let images = range.len();
+    let Worker { index, arena, labels } = worker;
+    source.fill(*index, range.start, plan.input(arena, images), &mut labels[..images]);
+    plan.forward(images, DrawName::default(), numbers, arena, &mut []);
+    logits.copy_from_slice(plan.output(arena, images));
+}
+
+/// Images without labels.
+struct Images<'a, T> {
+    pixels: &'a [T],
+    len: usize,
+}
+
+impl<T: Copy + Sync> Source<T> for Images<'_, T> {
+    fn label(&self, _position: usize) -> u32 {
+        0
+    }
+
+    fn fill(&self, _worker: usize, first: usize, pixels: &mut [T], labels: &mut [u32]) {
+        let count = pixels.len();
+        pixels.copy_from_slice(&self.pixels[first * self.len..][..count]);
+        labels.fill(0);
+    }
+}
