@@ -143,7 +143,7 @@ mod tests {
     fn rows_are_true_and_columns_predicted() {
         let names = vec!["a".to_owned(), "b".to_owned()];
         let predictions = Predictions::new(names, vec![0.1, 0.9])
-            .and_then(|p| p.with_labels(vec![0]))
+            .and_then(|p| p.with_labels(&[0]))
             .expect("valid");
         let confusion = Confusion::new(&predictions).expect("labelled");
         assert_eq!(confusion.rows(), [vec![0, 1], vec![0, 0]]);

@@ -51,11 +51,12 @@ impl Predictions {
     ///
     /// # Errors
     /// Not one label per example, or a label without a class.
-    pub fn with_labels(mut self, labels: Vec<usize>) -> Result<Self, EvalError> {
+    pub fn with_labels(mut self, labels: &[u32]) -> Result<Self, EvalError> {
         let (expected, classes) = (self.len(), self.classes());
         if labels.len() != expected {
             return Err(EvalError::Count { what: "labels", expected, found: labels.len() });
         }
+        let labels: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
         if let Some((example, &label)) = labels.iter().enumerate().find(|&(_, &l)| l >= classes) {
             return Err(EvalError::Label { example, label, classes });
         }
@@ -186,10 +187,10 @@ mod tests {
     fn refuse_truths_that_do_not_fit() {
         let predictions = with(2, &[0.5, 0.5]).expect("valid");
         assert_eq!(predictions.labels(), Err(EvalError::NoLabels));
-        let labels = |labels| predictions.clone().with_labels(labels).map(|_| ());
-        assert_eq!(labels(vec![1]), Ok(()));
-        assert_eq!(labels(vec![2]), Err(EvalError::Label { example: 0, label: 2, classes: 2 }));
-        assert_eq!(labels(vec![]), Err(EvalError::Count { what: "labels", expected: 1, found: 0 }));
+        let labels = |labels: &[u32]| predictions.clone().with_labels(labels).map(|_| ());
+        assert_eq!(labels(&[1]), Ok(()));
+        assert_eq!(labels(&[2]), Err(EvalError::Label { example: 0, label: 2, classes: 2 }));
+        assert_eq!(labels(&[]), Err(EvalError::Count { what: "labels", expected: 1, found: 0 }));
         let losses = |losses| predictions.clone().with_losses(losses).map(|_| ());
         assert_eq!(losses(vec![3.0]), Ok(()));
         assert_eq!(

@@ -18,7 +18,7 @@ struct Fixture {
 struct Case {
     name: String,
     classes: usize,
-    y_true: Vec<usize>,
+    y_true: Vec<u32>,
     y_pred: Vec<usize>,
     probabilities: Vec<f32>,
     confusion: Vec<Vec<u64>>,
@@ -66,7 +66,7 @@ fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
 fn predictions(case: &Case) -> Predictions {
     let names = (0..case.classes).map(|class| class.to_string()).collect();
     let predictions = Predictions::new(names, case.probabilities.clone()).expect("valid");
-    predictions.with_labels(case.y_true.clone()).expect("valid")
+    predictions.with_labels(&case.y_true).expect("valid")
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::provenance::Provenance;
 use crate::tensor::{self, Tensor};
 use percept_nn::parameter::{Buffer, Parameter};
 use percept_nn::spec::NetworkSpec;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -103,6 +104,18 @@ impl Model {
         buffers: (&[Buffer], &mut [f32]),
     ) -> Result<(), ModelError> {
         tensor::restore(origin, &self.tensors, parameters, buffers)
+    }
+
+    /// What is done to an image before the network sees it, as the caller's own type. `origin` says in errors where
+    /// the model came from, usually its path.
+    ///
+    /// # Errors
+    /// [`ModelError::Metadata`] where `preprocessing` is not of that type.
+    pub fn preprocessing_as<T: DeserializeOwned>(&self, origin: &str) -> Result<T, ModelError> {
+        T::deserialize(&self.preprocessing).map_err(|cause| {
+            let reason = "its JSON cannot be used".to_owned();
+            wrong(origin, "preprocessing", reason, Some(cause.into()))
+        })
     }
 
     /// The [hash](tensor::weight_hash) of all weights and buffers.

@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn is_the_mean_of_minus_ln() {
         let predictions =
-            two_classes(vec![0.5, 0.5, 0.25, 0.75]).with_labels(vec![0, 0]).expect("valid");
+            two_classes(vec![0.5, 0.5, 0.25, 0.75]).with_labels(&[0, 0]).expect("valid");
         // (ln 2 + ln 4) / 2 = 1.5 ln 2
         let expected = 1.5 * std::f64::consts::LN_2;
         assert!((log_loss(&predictions).expect("labelled") - expected).abs() < 1e-15);
@@ -40,9 +40,9 @@ mod tests {
 
     #[test]
     fn a_certain_mistake_costs_a_finite_price() {
-        let predictions = two_classes(vec![0.0, 1.0]).with_labels(vec![0]).expect("valid");
+        let predictions = two_classes(vec![0.0, 1.0]).with_labels(&[0]).expect("valid");
         assert_eq!(log_loss(&predictions), Ok(-f64::EPSILON.ln()));
-        let right = two_classes(vec![0.0, 1.0]).with_labels(vec![1]).expect("valid");
+        let right = two_classes(vec![0.0, 1.0]).with_labels(&[1]).expect("valid");
         assert_eq!(log_loss(&right).map(f64::to_bits), Ok(0));
     }
 

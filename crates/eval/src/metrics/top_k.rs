@@ -33,7 +33,7 @@ mod tests {
     fn predictions() -> Predictions {
         let names = ["a", "b", "c"].map(str::to_owned).to_vec();
         let rows = vec![0.5, 0.3, 0.2, 0.5, 0.3, 0.2, 0.5, 0.3, 0.2, 0.25, 0.25, 0.5];
-        Predictions::new(names, rows).and_then(|p| p.with_labels(vec![0, 1, 2, 1])).expect("valid")
+        Predictions::new(names, rows).and_then(|p| p.with_labels(&[0, 1, 2, 1])).expect("valid")
     }
 
     #[test]

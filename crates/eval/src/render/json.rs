@@ -19,7 +19,7 @@ mod tests {
     fn report() -> Report {
         let names = ["a", "b", "ü\"\n"].map(str::to_owned).to_vec();
         let rows = vec![0.7, 0.2, 0.1, 0.1, 0.3, 0.6, 0.3, 0.3, 0.4];
-        let predictions = Predictions::new(names, rows).and_then(|p| p.with_labels(vec![0, 1, 2]));
+        let predictions = Predictions::new(names, rows).and_then(|p| p.with_labels(&[0, 1, 2]));
         Report::new(&predictions.expect("valid")).expect("labelled")
     }
 

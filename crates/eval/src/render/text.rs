@@ -139,14 +139,14 @@ mod tests {
     use crate::predictions::Predictions;
 
     /// A report over classes with these names; `labels` are true, and `predicted` has probability 3/4.
-    fn report(names: &[&str], labels: &[usize], predicted: &[usize]) -> Report {
+    fn report(names: &[&str], labels: &[u32], predicted: &[usize]) -> Report {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let classes = names.len();
         let other = 0.25 / (classes - 1) as f32;
         let row = |&p: &usize| (0..classes).map(move |c| if c == p { 0.75 } else { other });
         let probabilities = predicted.iter().flat_map(row).collect();
         let predictions = Predictions::new(names, probabilities).expect("valid");
-        Report::new(&predictions.with_labels(labels.to_vec()).expect("valid")).expect("labelled")
+        Report::new(&predictions.with_labels(labels).expect("valid")).expect("labelled")
     }
 
     fn animals() -> Report {
@@ -209,15 +209,16 @@ Most confused:
         let names: Vec<String> =
             (0..21).map(|class| format!("a rather long class name {class}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let labels: Vec<usize> = (0..20).collect();
-        let found = text(&report(&names[..20], &labels, &labels), 100);
+        let labels: Vec<u32> = (0..20).collect();
+        let predicted: Vec<usize> = (0..20).collect();
+        let found = text(&report(&names[..20], &labels, &predicted), 100);
         let matrix: Vec<&str> =
             found.lines().skip_while(|l| !l.starts_with("Rows:")).skip(1).take(21).collect();
         assert!(
             matrix.iter().all(|line| line.width() == matrix[0].width() && line.width() <= 100),
             "{found}"
         );
-        let found = text(&report(&names, &labels, &labels), 100);
+        let found = text(&report(&names, &labels, &predicted), 100);
         assert!(found.contains("The confusion matrix of 21 classes is too large"), "{found}");
     }
 

@@ -84,11 +84,17 @@ mod unix {
 
     const PATH: &str = "PERCEPT_TEST_WRITE_TO";
     const FOREVER: &str = "PERCEPT_TEST_WRITE_FOREVER";
+    const READ: &str = "PERCEPT_TEST_READ";
 
     /// Not a test by itself: what the child processes of the tests below run.
     #[test]
     fn child() {
         let Some(path) = env::var_os(PATH) else { return };
+        let say = |said: &str| writeln!(io::stdout(), "child: {said}").expect("said");
+        if env::var_os(READ).is_some() {
+            let error = Model::read(Path::new(&path)).expect_err("no model");
+            return say(&format!("{} | {}", chain(&error), error.hint()));
+        }
         let mut seed = 1;
         let error = loop {
             if let Err(error) = large_model(seed).write(Path::new(&path)) {
@@ -99,8 +105,7 @@ mod unix {
                 break None;
             }
         };
-        let said = error.map_or("written".to_owned(), |e| format!("{} | {}", chain(&e), e.hint()));
-        writeln!(io::stdout(), "child: {said}").expect("said");
+        say(&error.map_or("written".to_owned(), |e| format!("{} | {}", chain(&e), e.hint())));
     }
 
     /// A command that runs [`child`] below the given programs.
@@ -143,6 +148,28 @@ mod unix {
         );
         assert_eq!(Model::read(&path).expect("the old model"), model());
         assert_eq!(names(folder.path()), ["model.safetensors"]);
+    }
+
+    /// Files that claim 4 GiB, read with 1 GiB of address space: an error and not an abort.
+    #[test]
+    fn a_file_larger_than_memory_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("model.safetensors");
+        let limited =
+            ["env", "PERCEPT_TEST_READ=1", "sh", "-c", "ulimit -v 1048576 && exec \"$0\" \"$@\""];
+        let header = r#"{"__metadata__":{"format":"percept-model","format_version":"1"},"w":{"dtype":"F32","shape":[1073741824],"data_offsets":[0,4294967296]}}"#;
+        let file = File::create(&path).expect("created");
+        (&file).write_all(&(header.len() as u64).to_le_bytes()).expect("written");
+        (&file).write_all(header.as_bytes()).expect("written");
+        let said = match said_by_child(&limited, &path) {
+            Ok(said) => said,
+            Err(why) => return skip("a file larger than memory", &why),
+        };
+        assert!(said.contains(" is cut short: expected at least 4294967"), "{said}");
+        // The same, and true: a sparse file.
+        file.set_len(8 + header.len() as u64 + (4 << 30)).expect("a sparse file");
+        let said = said_by_child(&limited, &path).expect("the child runs");
+        assert!(said.contains("out of memory") && said.contains("more memory"), "{said}");
     }
 
     /// A disk of 256 KiB of its own, in a namespace of its own: works as root, and for others where the system lets them.

@@ -22,6 +22,18 @@ fn comes_back_equal_from_a_file() {
 }
 
 #[test]
+fn preprocessing_comes_back_as_the_callers_type() {
+    type Settings = std::collections::BTreeMap<String, Vec<f32>>;
+    let settings = Settings::from([("mean".to_owned(), vec![0.1307, 1.0 / 3.0])]);
+    let preprocessing = serde_json::to_value(&settings).expect("JSON");
+    let model = Model { preprocessing, ..model() };
+    let back = Model::from_bytes(&model.to_bytes().expect("bytes")).expect("read");
+    assert_eq!(back.preprocessing_as::<Settings>("m").expect("the same type"), settings);
+    let error = back.preprocessing_as::<Vec<f32>>("runs/a/m").expect_err("another type");
+    assert!(error.to_string().starts_with("runs/a/m: metadata \"preprocessing\": "));
+}
+
+#[test]
 fn the_same_model_gives_the_same_bytes() {
     let first = model().to_bytes().expect("bytes");
     for _ in 0..8 {
