@@ -277,6 +277,6 @@ fn write_hint(kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             "make the folder first, or choose one that exists"
         }
-        _ => "the earlier file, if any, is unchanged: check the disk or write to another folder",
+        _ => "check the disk, or write to another folder",
     }
 }
