@@ -1,0 +1,52 @@
+//! The loss against PyTorch's `cross_entropy`.
+
+mod golden;
+
+use golden::{assert_close, fixture};
+use percept_kernels::element::Element;
+use percept_nn::loss::{LossSettings, cross_entropy, softmax};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Fixture {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    classes: usize,
+    settings: LossSettings,
+    logits: Vec<f64>,
+    labels: Vec<u32>,
+    probabilities: Vec<f64>,
+    mean_loss: f64,
+    grad_logits: Vec<f64>,
+    correct: usize,
+}
+
+fn check<T: Element>(case: &Case, tolerance: f64) {
+    let Case { name, classes, settings, labels, .. } = case;
+    settings.validate(*classes).expect(name);
+    let logits: Vec<T> = case.logits.iter().map(|z| T::from_f64(*z)).collect();
+    let mut out = vec![T::ZERO; logits.len()];
+    let normaliser = settings.normaliser(labels);
+    let loss = cross_entropy(settings, *classes, &logits, labels, normaliser, &mut out);
+    assert_close(name, &[loss.sum / normaliser], &[case.mean_loss], tolerance);
+    let f64s = |values: &[T]| values.iter().map(|x| x.to_f64()).collect::<Vec<_>>();
+    assert_close(name, &f64s(&out), &case.grad_logits, tolerance);
+    assert_eq!(loss.correct, case.correct, "{name}");
+    softmax(*classes, &logits, &mut out);
+    assert_close(name, &f64s(&out), &case.probabilities, tolerance);
+}
+
+#[test]
+fn agrees_with_pytorch() {
+    let fixture: Fixture = fixture("loss");
+    for case in &fixture.cases {
+        // The file's 14 digits, and rounding of a few sums.
+        check::<f64>(case, 1e-13);
+        // f32 has 6e-8; logits of 900 lose three digits of it before they reach exp.
+        check::<f32>(case, 1e-5);
+    }
+}
