@@ -1,1 +1,29 @@
 //! Image data for percept: datasets, splits, transforms, digit preparation and readers of image files.
+//!
+//! The way of an image through this crate: a folder is recognised by [`sources`], read into a [`Dataset`], divided into
+//! [`Splits`], and handed to the network chunk by chunk by a [`Loader`], augmented on the way ([`transform`]). A person's own
+//! picture is read as a [`Picture`] and made ready by the same [`Preprocessing`] that the network was trained with.
+//!
+//! Nothing here knows a network. Randomness is a function of (seed, purpose, epoch, example) only.
+
+pub mod contact_sheet;
+mod dataset;
+mod digit;
+mod error;
+mod image_file;
+mod loader;
+mod normalisation;
+mod preprocessing;
+mod resize;
+pub mod sources;
+mod splits;
+pub mod transform;
+
+pub use dataset::{Dataset, ImageShape};
+pub use error::Error;
+pub use image_file::{MAX_DECODED_BYTES, MAX_SIDE, Picture};
+pub use loader::{Loader, LoaderScratch};
+pub use normalisation::Normalisation;
+pub use preprocessing::{Fit, Preprocessing};
+pub use splits::{HoldOut, Part, Splits, TestPart};
+pub use transform::Augmentation;

@@ -1,0 +1,132 @@
+//! A sheet of examples before and after augmentation, as a PNG, for a person to look at.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{ImageFormat, RgbImage};
+
+mod font;
+
+use crate::{Error, ImageShape, Loader, LoaderScratch};
+
+/// Pixels between cells, and around a caption.
+const GAP: usize = 4;
+const BACKGROUND: [u8; 3] = [236, 236, 236];
+const CAPTION: [u8; 3] = [30, 30, 30];
+
+/// What a sheet shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sheet {
+    /// How many examples (rows), taken from the front of the loader's order.
+    pub examples: usize,
+    /// How many augmented versions of each, one an epoch.
+    pub versions: usize,
+    /// Each pixel becomes a square of this side; at least 1.
+    pub zoom: usize,
+}
+
+impl Default for Sheet {
+    fn default() -> Self {
+        Self { examples: 10, versions: 8, zoom: 3 }
+    }
+}
+
+/// Draws a sheet: on each row an example as it is, then as the network gets it in epochs 0, 1, 2, ...; above, its class.
+///
+/// # Errors
+/// [`Error::Setting`] when the sheet would have no or more than 100 million pixels.
+pub fn draw(loader: &Loader, sheet: &Sheet) -> Result<RgbImage, Error> {
+    let shape = loader.dataset().shape();
+    let examples: Vec<u32> = loader.order(0).into_iter().take(sheet.examples).collect();
+    let cell = [shape.width * sheet.zoom + GAP, shape.height * sheet.zoom + GAP + font::HEIGHT];
+    let width = cell[0] * (sheet.versions + 1) + GAP;
+    let height = cell[1] * examples.len() + GAP + font::HEIGHT + GAP;
+    if examples.is_empty() || sheet.zoom == 0 || width.saturating_mul(height) > 100_000_000 {
+        let found = format!("{width}x{height} with {} examples", examples.len());
+        return Err(Error::setting("the contact sheet", "1 to 100 million pixels", found));
+    }
+    let mut canvas = Canvas::new(width, height);
+    for (column, title) in titles(sheet.versions).enumerate() {
+        canvas.text(GAP + column * cell[0], GAP, &title);
+    }
+    let mut scratch = LoaderScratch::default();
+    for (row, &example) in examples.iter().enumerate() {
+        let y = GAP + font::HEIGHT + row * cell[1];
+        let class =
+            &loader.dataset().class_names()[loader.dataset().label(example as usize) as usize];
+        canvas.text(GAP, y + GAP / 2, class);
+        let y = y + font::HEIGHT;
+        let original = loader.dataset().image(example as usize).to_vec();
+        let augmented =
+            (0..sheet.versions).map(|epoch| augmented(loader, epoch as u32, example, &mut scratch));
+        for (column, image) in std::iter::once(original).chain(augmented).enumerate() {
+            canvas.image(GAP + column * cell[0], y + GAP / 2, &image, shape, sheet.zoom);
+        }
+    }
+    Ok(canvas.0)
+}
+
+/// Draws a sheet into a PNG file.
+///
+/// # Errors
+/// As [`draw`], and [`Error::Io`].
+pub fn write(loader: &Loader, sheet: &Sheet, path: &Path) -> Result<(), Error> {
+    let image = draw(loader, sheet)?;
+    let io = |source| Error::Io { doing: "write", path: path.to_owned(), source };
+    let mut bytes = Cursor::new(Vec::new());
+    image
+        .write_to(&mut bytes, ImageFormat::Png)
+        .map_err(|source| io(std::io::Error::other(source)))?;
+    std::fs::write(path, bytes.into_inner()).map_err(io)
+}
+
+fn titles(versions: usize) -> impl Iterator<Item = String> {
+    std::iter::once("image".to_owned()).chain((0..versions).map(|epoch| format!("epoch {epoch}")))
+}
+
+/// An example as the network gets it in one epoch, back in grey levels.
+fn augmented(loader: &Loader, epoch: u32, example: u32, scratch: &mut LoaderScratch) -> Vec<u8> {
+    let shape = loader.dataset().shape();
+    let mut pixels = vec![0.0; shape.len()];
+    loader.fill(epoch, &[example], scratch, &mut pixels, &mut [0]);
+    let grey = |(at, value): (usize, &f32)| {
+        let (factor, offset) = loader.normalisation().factor_and_offset(at % shape.channels);
+        ((value - offset) / factor).round() as u8
+    };
+    pixels.iter().enumerate().map(grey).collect()
+}
+
+struct Canvas(RgbImage);
+
+impl Canvas {
+    fn new(width: usize, height: usize) -> Self {
+        Self(RgbImage::from_pixel(width as u32, height as u32, BACKGROUND.into()))
+    }
+
+    /// Draws text on one line, as far as there is room.
+    fn text(&mut self, left: usize, top: usize, text: &str) {
+        for (at, glyph) in text.chars().map(font::glyph).enumerate() {
+            for (y, row) in glyph.into_iter().enumerate() {
+                for x in (0..font::WIDTH).filter(|x| row >> (font::WIDTH - 1 - x) & 1 == 1) {
+                    self.set(left + at * (font::WIDTH + 1) + x, top + y, CAPTION);
+                }
+            }
+        }
+    }
+
+    fn image(&mut self, left: usize, top: usize, pixels: &[u8], shape: ImageShape, zoom: usize) {
+        for (at, pixel) in pixels.chunks_exact(shape.channels).enumerate() {
+            let colour = if let [r, g, b] = *pixel { [r, g, b] } else { [pixel[0]; 3] };
+            let (y, x) = (at / shape.width * zoom, at % shape.width * zoom);
+            for (dy, dx) in (0..zoom).flat_map(|dy| (0..zoom).map(move |dx| (dy, dx))) {
+                self.set(left + x + dx, top + y + dy, colour);
+            }
+        }
+    }
+
+    fn set(&mut self, x: usize, y: usize, colour: [u8; 3]) {
+        if let Some(pixel) = self.0.get_pixel_mut_checked(x as u32, y as u32) {
+            *pixel = colour.into();
+        }
+    }
+}

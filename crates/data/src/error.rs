@@ -1,0 +1,168 @@
+//! What can be wrong with image data.
+
+use std::path::PathBuf;
+
+/// What went wrong with image data: where, what was expected, what was found, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused a file operation.
+    #[error("cannot {doing} `{}`", path.display())]
+    Io {
+        /// What was being done, as a verb: "read", "write", "list".
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// A file that must be there is not.
+    #[error("`{}` not found: expected {expected}", path.display())]
+    Missing {
+        /// The file or folder that was looked for.
+        path: PathBuf,
+        /// What it should have been.
+        expected: String,
+    },
+
+    /// A folder was given where a file is needed.
+    #[error("`{}` is a folder: expected {expected}", path.display())]
+    IsFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What was expected in its place.
+        expected: &'static str,
+    },
+
+    /// A folder does not hold a data set in a known form.
+    #[error(
+        "no data set recognised in `{}`: found {found}; expected IDX files \
+         (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, \
+         t10k-labels-idx1-ubyte, each plain or .gz)",
+        path.display()
+    )]
+    UnknownFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What it holds, in a few words.
+        found: String,
+    },
+
+    /// A file is not what its name or place says.
+    #[error("`{name}`: expected {expected}, found {found}")]
+    Malformed {
+        /// The file's path, or another name for where the bytes came from.
+        name: String,
+        /// What the file should hold.
+        expected: String,
+        /// What it holds.
+        found: String,
+    },
+
+    /// A compressed file that would unpack to an unreasonable size.
+    #[error(
+        "`{name}`: {packed} bytes claim to unpack to {unpacked}, more than the {limit} allowed for \
+         a file of this size; unpack it yourself if you trust it"
+    )]
+    Bomb {
+        /// The file's path.
+        name: String,
+        /// Size of the file in bytes.
+        packed: u64,
+        /// Size it claims to unpack to, in bytes.
+        unpacked: u128,
+        /// Largest size allowed, in bytes.
+        limit: u64,
+    },
+
+    /// A picture larger than this program opens.
+    #[error(
+        "`{name}`: the picture is {width}x{height} pixels ({bytes} bytes decoded); expected at \
+         most {} pixels a side and {} MiB decoded; make it smaller first",
+        crate::MAX_SIDE,
+        crate::MAX_DECODED_BYTES >> 20
+    )]
+    TooLarge {
+        /// The file's path, or another name for where the bytes came from.
+        name: String,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Size of the decoded pixels in bytes.
+        bytes: u64,
+    },
+
+    /// A picture that its decoder refuses.
+    #[error("`{name}`: expected a whole {format} picture, but it cannot be decoded")]
+    Decode {
+        /// The file's path, or another name for where the bytes came from.
+        name: String,
+        /// The format its first bytes announce.
+        format: String,
+        /// The decoder's reason.
+        source: image::ImageError,
+    },
+
+    /// A picture without anything drawn on it.
+    #[error(
+        "nothing is drawn on this picture: expected a digit that stands out from the background, \
+         found at most {contrast} grey levels of contrast (at least {needed} are needed)"
+    )]
+    Blank {
+        /// Contrast between ink and background, in grey levels 0..=255.
+        contrast: u8,
+        /// The least contrast that counts as ink.
+        needed: u8,
+    },
+
+    /// A data set whose parts contradict each other.
+    #[error("the data set `{name}`: expected {expected}, found {found}")]
+    Inconsistent {
+        /// Description of the data set.
+        name: String,
+        /// What must hold.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+
+    /// A setting outside its range.
+    #[error("{setting} must be {expected}, but is {found}")]
+    Setting {
+        /// The setting's name.
+        setting: &'static str,
+        /// Its allowed range.
+        expected: String,
+        /// The value given.
+        found: String,
+    },
+
+    /// Data kept inside the program could not be unpacked.
+    #[error("cannot unpack {what}")]
+    Embedded {
+        /// The data set.
+        what: &'static str,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    pub(crate) fn malformed(
+        name: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Malformed { name: name.into(), expected: expected.into(), found: found.into() }
+    }
+
+    pub(crate) fn setting(
+        setting: &'static str,
+        expected: impl Into<String>,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self::Setting { setting, expected: expected.into(), found: format!("{found}") }
+    }
+}

@@ -1,0 +1,202 @@
+//! Hands examples to the network, chunk by chunk.
+
+use std::sync::Arc;
+
+use percept_kernels::random::{Draws, Purpose};
+
+use crate::transform::Scratch;
+use crate::{Augmentation, Dataset, Error, Normalisation, Part};
+
+/// Reads examples in a random order, augmented and normalised.
+///
+/// Each example's pixels depend on (seed, epoch, example) and on nothing else: any number of threads may fill any chunks in
+/// any order.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    part: Part,
+    augmentation: Augmentation,
+    normalisation: Normalisation,
+    seed: u64,
+}
+
+/// Memory that one thread works in; reuse it to save allocations.
+#[derive(Clone, Debug, Default)]
+pub struct LoaderScratch(Scratch);
+
+impl Loader {
+    /// A loader of the examples in `part`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when the augmentation is out of range or the normalisation does not fit the images, and
+    /// [`Error::Inconsistent`] when an example is not in the data set.
+    pub fn new(
+        part: Part,
+        augmentation: Augmentation,
+        normalisation: Normalisation,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        augmentation.check()?;
+        normalisation.check(part.dataset.shape().channels)?;
+        match part.examples.iter().find(|&&e| e as usize >= part.dataset.len()) {
+            None => Ok(Self { part, augmentation, normalisation, seed }),
+            Some(example) => Err(Error::Inconsistent {
+                name: part.dataset.description().into(),
+                expected: format!("examples from 0 to {}", part.dataset.len() - 1),
+                found: format!("example {example}"),
+            }),
+        }
+    }
+
+    /// How many examples an epoch has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.part.examples.len()
+    }
+
+    /// Whether there are no examples.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.part.examples.is_empty()
+    }
+
+    /// The data set that the examples are from.
+    #[must_use]
+    pub fn dataset(&self) -> &Arc<Dataset> {
+        &self.part.dataset
+    }
+
+    /// How grey levels become what [`Self::fill`] writes.
+    #[must_use]
+    pub fn normalisation(&self) -> &Normalisation {
+        &self.normalisation
+    }
+
+    /// The examples, as indices into the data set, in their own order.
+    #[must_use]
+    pub fn examples(&self) -> &[u32] {
+        &self.part.examples
+    }
+
+    /// The examples in the random order of one epoch.
+    #[must_use]
+    pub fn order(&self, epoch: u32) -> Vec<u32> {
+        let mut order = self.part.examples.clone();
+        Draws::new(self.seed, Purpose::Shuffle, epoch, 0).shuffle(&mut order);
+        order
+    }
+
+    /// Writes pixels and labels of `examples` (a piece of [`Self::order`] or [`Self::examples`]).
+    ///
+    /// # Shapes
+    /// pixels f32 [examples, height, width, channels], labels u32 [examples].
+    ///
+    /// # Panics
+    /// When the lengths do not match, or an example is not in the data set.
+    pub fn fill(
+        &self,
+        epoch: u32,
+        examples: &[u32],
+        scratch: &mut LoaderScratch,
+        pixels: &mut [f32],
+        labels: &mut [u32],
+    ) {
+        let dataset = &*self.part.dataset;
+        let shape = dataset.shape();
+        assert_eq!(pixels.len(), examples.len() * shape.len(), "room for other than the examples");
+        assert_eq!(labels.len(), examples.len(), "room for other than the examples");
+        let rooms = pixels.chunks_exact_mut(shape.len()).zip(labels);
+        for (&example, (pixels, label)) in examples.iter().zip(rooms) {
+            *label = dataset.label(example as usize);
+            let image = dataset.image(example as usize);
+            let mut draws = Draws::new(self.seed, Purpose::Augmentation, epoch, example.into());
+            self.augmentation.augment(
+                image,
+                shape,
+                &self.normalisation,
+                &mut draws,
+                &mut scratch.0,
+                pixels,
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ImageShape;
+
+    fn loader(augmentation: Augmentation) -> Loader {
+        let shape = ImageShape::grey(28, 28);
+        let mut draws = Draws::new(3, Purpose::Test, 0, 0);
+        let images: Vec<u8> = (0..40 * 784).map(|_| draws.below(256) as u8).collect();
+        let labels = (0..40).map(|i| i % 10).collect();
+        let names = (0..10).map(|i| i.to_string()).collect();
+        let data = Dataset::new("noise", shape, images, labels, names).unwrap();
+        let part = Part { dataset: Arc::new(data), examples: (5..35).collect() };
+        Loader::new(part, augmentation, Normalisation::mnist(), 9).unwrap()
+    }
+
+    fn fill(loader: &Loader, epoch: u32, examples: &[u32]) -> (Vec<f32>, Vec<u32>) {
+        let (mut pixels, mut labels) = (vec![0.0; examples.len() * 784], vec![0; examples.len()]);
+        let scratch = &mut LoaderScratch::default();
+        loader.fill(epoch, examples, scratch, &mut pixels, &mut labels);
+        (pixels, labels)
+    }
+
+    fn elastic() -> Augmentation {
+        let digits = Augmentation::digits();
+        Augmentation { elastic_strength: 34.0, elastic_smoothness: 4.0, ..digits }
+    }
+
+    #[test]
+    fn any_chunking_and_thread_gives_the_same_bits() {
+        let loader = loader(elastic());
+        let order = loader.order(1);
+        let whole = fill(&loader, 1, &order);
+        for size in [1, 2, 3, 7, 30] {
+            let parts: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> = order
+                    .chunks(size)
+                    .map(|chunk| scope.spawn(|| fill(&loader, 1, chunk)))
+                    .collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let (pixels, labels): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            assert_eq!((pixels.concat(), labels.concat()), whole);
+        }
+    }
+
+    #[test]
+    fn epochs_differ_in_order_and_augmentation() {
+        let loader = loader(Augmentation::digits());
+        assert_ne!(loader.order(0), loader.order(1));
+        let mut sorted = loader.order(0);
+        sorted.sort_unstable();
+        assert_eq!(sorted, loader.examples());
+        assert_ne!(fill(&loader, 0, &[7]).0, fill(&loader, 1, &[7]).0);
+    }
+
+    #[test]
+    fn without_augmentation_pixels_are_only_normalised() {
+        let loader = loader(Augmentation::default());
+        let (pixels, labels) = fill(&loader, 0, &[12]);
+        let mut want = vec![0.0; 784];
+        Normalisation::mnist().apply(loader.dataset().image(12), &mut want);
+        assert_eq!((pixels, labels), (want, vec![2]));
+    }
+
+    #[test]
+    fn a_loader_is_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Loader>();
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let part = loader(Augmentation::default()).part;
+        let wild = Augmentation { rotation: f32::NAN, ..Augmentation::default() };
+        let error = Loader::new(part, wild, Normalisation::mnist(), 0).unwrap_err();
+        assert_eq!(error.to_string(), "rotation must be from 0 to 180, but is NaN");
+    }
+}
