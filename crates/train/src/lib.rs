@@ -1,1 +1,5 @@
 //! percept's training cycle: configuration, presets, checkpoints, history and observers.
+
+pub mod config;
+pub mod error;
+pub mod event;

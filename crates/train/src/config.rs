@@ -1,0 +1,104 @@
+//! Everything that decides a training run, as one value that is written to and read from TOML.
+
+use crate::error::TrainError;
+use percept_data::Augmentation;
+use percept_nn::average::AverageSettings;
+use percept_nn::loss::LossSettings;
+use percept_nn::optim::OptimizerSpec;
+use percept_nn::schedule::Schedule;
+use percept_nn::spec::NetworkSpec;
+use serde::{Deserialize, Serialize};
+
+/// A training run before it starts. Two runs with equal configurations end with the same bits on the same kind of
+/// processor, whatever the number of threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `mnist` (inside the program) or a folder with image data.
+    pub data: String,
+    /// Passes over the training examples, at least 1.
+    pub epochs: u32,
+    /// Examples of a step, at least 1.
+    pub batch_size: usize,
+    /// Examples that a thread takes at once, and that batch normalisation sees together.
+    pub chunk_size: usize,
+    /// Gradients that are summed up side by side: the most threads that a step can use.
+    pub lanes: usize,
+    /// Training examples that are set aside for validation.
+    pub validation: usize,
+    /// Seed of all randomness. TOML has no numbers above 2^63 - 1.
+    pub seed: u64,
+    /// The greatest norm of the gradient, where it is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// The optimizer and its learning rate.
+    pub optimizer: OptimizerSpec,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// Label smoothing and class weights.
+    #[serde(default)]
+    pub loss: LossSettings,
+    /// The moving average of the weights, where one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<AverageSettings>,
+    /// Random changes of the training images.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+    /// The network.
+    pub network: NetworkSpec,
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the line and column of what is wrong.
+    pub fn from_toml(text: &str) -> Result<Self, TrainError> {
+        toml::from_str(text).map_err(|error| TrainError::Config { reason: error.to_string() })
+    }
+
+    /// Writes the configuration; [`from_toml`](Self::from_toml) reads an equal one.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] where the seed is beyond what TOML can hold.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string(self).map_err(|error| TrainError::Config { reason: error.to_string() })
+    }
+
+    /// This configuration with the settings that `text` has in their place. Tables are merged key by key; one with
+    /// another `kind` takes the old one's place, and so does `network`.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] where the text is not TOML or a setting is unknown or out of its type.
+    pub fn overlaid(&self, text: &str) -> Result<Self, TrainError> {
+        let reason = |error: toml::de::Error| TrainError::Config { reason: error.to_string() };
+        let over: toml::Table = text.parse().map_err(reason)?;
+        let mut base: toml::Table = self.to_toml()?.parse().map_err(reason)?;
+        for (key, value) in over {
+            overlay(&mut base, key, value);
+        }
+        base.try_into().map_err(reason)
+    }
+
+    /// Steps of one epoch over `examples` training examples; the last batch of an epoch may be smaller.
+    #[must_use]
+    pub fn steps_per_epoch(&self, examples: usize) -> u64 {
+        examples.div_ceil(self.batch_size.max(1)) as u64
+    }
+}
+
+fn overlay(base: &mut toml::Table, key: String, value: toml::Value) {
+    match (base.get_mut(&key), value) {
+        (Some(toml::Value::Table(old)), toml::Value::Table(new))
+            if key != "network"
+                && (!new.contains_key("kind") || new.get("kind") == old.get("kind")) =>
+        {
+            for (key, value) in new {
+                overlay(old, key, value);
+            }
+        }
+        (_, value) => {
+            base.insert(key, value);
+        }
+    }
+}
