@@ -9,6 +9,7 @@ pub mod aligned;
 mod body;
 pub mod channels;
 pub mod crew;
+pub mod descent;
 pub mod element;
 pub mod isa;
 pub mod pad;

@@ -1,35 +1,11 @@
 //! Gradient clipping by norm (Pascanu, Mikolov, Bengio 2013): a gradient that is too long is shortened, its direction kept.
-
-use percept_kernels::element::Element;
+//!
+//! The norm is that of all the network's gradients together. The engine adds the squares of each part in f64
+//! ([`norm_squared`](percept_kernels::slices::norm_squared)), and the parts in their order, so that the norm does not
+//! depend on threads.
 
 /// Added to the norm before it divides, as PyTorch's `clip_grad_norm_` does.
 const EPS: f64 = 1e-6;
-
-/// Partial sums that run side by side, so that the loop fills vector registers.
-const LANES: usize = 8;
-
-/// The sum of the squares of all numbers, in f64.
-///
-/// The order of the additions is fixed: number i goes to partial sum i mod 8, and the partial sums are added in order.
-/// The squared norm of many tensors is the sum of theirs, added in the network's order.
-#[must_use]
-pub fn squared_norm<T: Element>(gradient: &[T]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let chunks = gradient.chunks_exact(LANES);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        add_squares(&mut sums, chunk);
-    }
-    add_squares(&mut sums, rest);
-    sums.iter().sum()
-}
-
-#[inline]
-fn add_squares<T: Element>(sums: &mut [f64; LANES], numbers: &[T]) {
-    for (sum, x) in sums.iter_mut().zip(numbers) {
-        *sum += x.to_f64() * x.to_f64();
-    }
-}
 
 /// What a gradient of norm `norm` is multiplied by so that its norm is at most `max_norm`:
 /// min(1, max_norm / (norm + 1e-6)).

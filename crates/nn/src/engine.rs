@@ -393,6 +393,7 @@ impl<T: Element> Engine<T> {
                 let gradient = &gradient[ranges[index].clone()];
                 let scratch = &mut worker.scratch;
                 settings.optimizer.update(
+                    settings.isa,
                     parameter,
                     step,
                     learning_rate,

@@ -4,7 +4,9 @@ mod golden;
 
 use golden::{assert_close, fixture};
 use percept_kernels::element::Element;
-use percept_nn::clip::{clip_factor, squared_norm};
+use percept_kernels::isa::Isa;
+use percept_kernels::slices::norm_squared;
+use percept_nn::clip::clip_factor;
 use percept_nn::init::Init;
 use percept_nn::optim::OptimizerSpec;
 use percept_nn::parameter::{Parameter, Role};
@@ -56,7 +58,7 @@ fn parameter(name: &str, tensor: &Tensor) -> Parameter {
 }
 
 /// The weights after each step.
-fn steps<T: Element>(case: &Case, tensor: &Tensor, factors: &[f64]) -> Vec<Vec<f64>> {
+fn steps<T: Element>(isa: Isa, case: &Case, tensor: &Tensor, factors: &[f64]) -> Vec<Vec<f64>> {
     let parameter = parameter(&case.tensor, tensor);
     let convert = |values: &[f64]| values.iter().map(|x| T::from_f64(*x)).collect::<Vec<_>>();
     let optimizer = &case.optimizer;
@@ -67,7 +69,16 @@ fn steps<T: Element>(case: &Case, tensor: &Tensor, factors: &[f64]) -> Vec<Vec<f
     for (step, (gradient, factor)) in (1..).zip(tensor.gradients.iter().zip(factors)) {
         let rate = optimizer.learning_rate_for(&parameter) * factor;
         let gradient = convert(gradient);
-        optimizer.update(&parameter, step, rate, &mut weights, &gradient, &mut state, &mut scratch);
+        optimizer.update(
+            isa,
+            &parameter,
+            step,
+            rate,
+            &mut weights,
+            &gradient,
+            &mut state,
+            &mut scratch,
+        );
         after.push(weights.iter().map(|w| w.to_f64()).collect());
     }
     after
@@ -90,7 +101,8 @@ fn ten_steps_agree_in_f64() {
     for case in &fixture.cases {
         case.optimizer.validate().expect(&case.name);
         let what = format!("{} of {}", case.name, case.tensor);
-        let after = steps::<f64>(case, &fixture.tensors[&case.tensor], &fixture.factors);
+        let after =
+            steps::<f64>(Isa::SCALAR, case, &fixture.tensors[&case.tensor], &fixture.factors);
         let tolerance = tolerance(&case.optimizer);
         assert_close(&what, &after[0], &case.after_first, tolerance);
         assert_close(&what, &after[9], &case.after_last, tolerance);
@@ -98,14 +110,18 @@ fn ten_steps_agree_in_f64() {
 }
 
 #[test]
-fn ten_steps_agree_in_f32() {
+fn ten_steps_agree_in_f32_on_every_body() {
     let fixture: Fixture = fixture("optimizers");
+    println!("bodies: {:?}", Isa::available());
     for case in &fixture.cases {
-        let what = format!("{} of {} in f32", case.name, case.tensor);
-        let after = steps::<f32>(case, &fixture.tensors[&case.tensor], &fixture.factors);
-        // f32 has 6e-8; Newton-Schulz triples the rounding of small singular values five times.
-        let muon = matches!(case.optimizer, OptimizerSpec::Muon(_));
-        assert_close(&what, &after[9], &case.after_last, if muon { 2e-4 } else { 2e-6 });
+        for isa in Isa::available() {
+            let what = format!("{} of {} in f32, {isa}", case.name, case.tensor);
+            let tensor = &fixture.tensors[&case.tensor];
+            let after = steps::<f32>(isa, case, tensor, &fixture.factors);
+            // f32 has 6e-8; Newton-Schulz triples the rounding of small singular values five times.
+            let muon = matches!(case.optimizer, OptimizerSpec::Muon(_));
+            assert_close(&what, &after[9], &case.after_last, if muon { 2e-4 } else { 2e-6 });
+        }
     }
 }
 
@@ -113,7 +129,7 @@ fn ten_steps_agree_in_f32() {
 fn clipping_agrees() {
     for Clipping { gradient, max_norm, norm, clipped } in fixture::<Fixture>("optimizers").clipping
     {
-        let found = squared_norm(&gradient).sqrt();
+        let found = norm_squared(Isa::SCALAR, &gradient).sqrt();
         // The file's 14 digits.
         assert_close("norm", &[found], &[norm], 1e-13);
         let factor = clip_factor(found, max_norm);

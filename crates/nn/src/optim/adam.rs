@@ -2,7 +2,9 @@
 
 use super::{OptimizerError, check, check_not_negative, check_share, decay_if};
 use crate::schedule::power;
+use percept_kernels::descent::{self, AdamStep};
 use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
 use serde::{Deserialize, Serialize};
 
 /// Adam (Kingma and Ba 2015) with coupled weight decay d, as PyTorch's `Adam` has it:
@@ -69,8 +71,10 @@ impl Adam {
         check_not_negative("adam", "weight_decay", self.weight_decay)
     }
 
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn update<T: Element>(
         &self,
+        isa: Isa,
         decays: bool,
         step: u64,
         learning_rate: f64,
@@ -78,11 +82,11 @@ impl Adam {
         gradient: &[T],
         state: &mut [T],
     ) {
-        let coefficients = Coefficients {
+        let step = AdamStep {
             coupled_decay: decay_if(decays, self.weight_decay),
-            ..Coefficients::new(self.beta1, self.beta2, self.eps, step, learning_rate)
+            ..adam_step(self.beta1, self.beta2, self.eps, step, learning_rate)
         };
-        coefficients.update(weights, gradient, state);
+        run(isa, step, weights, gradient, state);
     }
 }
 
@@ -98,8 +102,10 @@ impl AdamW {
         check_not_negative(optimizer, "weight_decay", self.weight_decay)
     }
 
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn update<T: Element>(
         &self,
+        isa: Isa,
         decays: bool,
         step: u64,
         learning_rate: f64,
@@ -107,11 +113,11 @@ impl AdamW {
         gradient: &[T],
         state: &mut [T],
     ) {
-        let coefficients = Coefficients {
+        let step = AdamStep {
             keep: 1.0 - learning_rate * decay_if(decays, self.weight_decay),
-            ..Coefficients::new(self.beta1, self.beta2, self.eps, step, learning_rate)
+            ..adam_step(self.beta1, self.beta2, self.eps, step, learning_rate)
         };
-        coefficients.update(weights, gradient, state);
+        run(isa, step, weights, gradient, state);
     }
 }
 
@@ -126,48 +132,21 @@ fn check_moments(
     check(eps.is_finite() && eps > 0.0, optimizer, "eps", "a finite number above 0", eps)
 }
 
-/// One step's constants, computed once a tensor in f64.
-struct Coefficients {
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-    /// learning_rate / (1 - beta1^step).
-    rate: f64,
-    /// 1 / sqrt(1 - beta2^step).
-    root_scale: f64,
-    /// Decay that joins the gradient.
-    coupled_decay: f64,
-    /// What the weights keep of themselves.
-    keep: f64,
+/// The constants of a step without decay.
+fn adam_step(beta1: f64, beta2: f64, eps: f64, step: u64, learning_rate: f64) -> AdamStep {
+    AdamStep {
+        beta1,
+        beta2,
+        eps,
+        rate: learning_rate / (1.0 - power(beta1, step)),
+        root_scale: 1.0 / (1.0 - power(beta2, step)).sqrt(),
+        coupled_decay: 0.0,
+        keep: 1.0,
+    }
 }
 
-impl Coefficients {
-    /// Without decay.
-    fn new(beta1: f64, beta2: f64, eps: f64, step: u64, learning_rate: f64) -> Self {
-        Self {
-            beta1,
-            beta2,
-            eps,
-            rate: learning_rate / (1.0 - power(beta1, step)),
-            root_scale: 1.0 / (1.0 - power(beta2, step)).sqrt(),
-            coupled_decay: 0.0,
-            keep: 1.0,
-        }
-    }
-
-    fn update<T: Element>(&self, weights: &mut [T], gradient: &[T], state: &mut [T]) {
-        let (beta1, new1) = (T::from_f64(self.beta1), T::from_f64(1.0 - self.beta1));
-        let (beta2, new2) = (T::from_f64(self.beta2), T::from_f64(1.0 - self.beta2));
-        let (rate, root_scale) = (T::from_f64(self.rate), T::from_f64(self.root_scale));
-        let (eps, decay) = (T::from_f64(self.eps), T::from_f64(self.coupled_decay));
-        let keep = T::from_f64(self.keep);
-        let (first, second) = state.split_at_mut(weights.len());
-        let moments = first.iter_mut().zip(second);
-        for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(moments) {
-            let g = *g + decay * *w;
-            *m = beta1 * *m + new1 * g;
-            *v = beta2 * *v + new2 * g * g;
-            *w = keep * *w - rate * *m / (v.sqrt() * root_scale + eps);
-        }
-    }
+/// The state is the first moment, then the second.
+fn run<T: Element>(isa: Isa, step: AdamStep, weights: &mut [T], gradient: &[T], state: &mut [T]) {
+    let (first, second) = state.split_at_mut(weights.len());
+    descent::adam_step(isa, step, weights, gradient, first, second);
 }

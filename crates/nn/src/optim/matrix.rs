@@ -1,35 +1,19 @@
 //! The matrix arithmetic of Muon: row-major matrices in slices, no allocation.
 
 use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
+use percept_kernels::product::{Grid, Left, multiply_transposed};
+use percept_kernels::slices;
 
-/// Columns of the right matrix that one pass works on, so that they stay in the fastest cache.
-const BLOCK: usize = 256;
-
-/// out[m, n] = sum over k of left[m, k] * right[k, n]; every sum runs over k in order.
+/// out = left^T right: out[k, n] = sum over m of left[m, k] * right[m, n].
 ///
 /// # Shapes
-/// left [rows, inner], right [inner, columns], out [rows, columns].
-pub(super) fn multiply<T: Element>(
-    rows: usize,
-    inner: usize,
-    columns: usize,
-    left: &[T],
-    right: &[T],
-    out: &mut [T],
-) {
-    debug_assert_eq!((left.len(), right.len()), (rows * inner, inner * columns));
-    debug_assert_eq!(out.len(), rows * columns);
+/// left [rows, k], right [rows, n], out [k, n].
+pub(super) fn multiply<T: Element>(isa: Isa, rows: usize, left: &[T], right: &[T], out: &mut [T]) {
+    let (k, n) = (left.len() / rows, right.len() / rows);
+    let geometry = Left { rows: Grid::line(rows, k), runs: Grid::line(1, 0), run: k };
     out.fill(T::ZERO);
-    for start in (0..columns).step_by(BLOCK) {
-        let end = columns.min(start + BLOCK);
-        for (left, out) in left.chunks_exact(inner).zip(out.chunks_exact_mut(columns)) {
-            let out = &mut out[start..end];
-            for (x, right) in left.iter().zip(right.chunks_exact(columns)) {
-                let right = &right[start..end];
-                out.iter_mut().zip(right).for_each(|(sum, y)| *sum += *x * *y);
-            }
-        }
-    }
+    multiply_transposed(isa, &geometry, left, &Grid::line(rows, n), right, n, out, n);
 }
 
 /// to[column, row] = from[row, column].
@@ -45,6 +29,6 @@ pub(super) fn transpose<T: Element>(rows: usize, columns: usize, from: &[T], to:
 }
 
 /// The square root of the sum of squares, in f64.
-pub(super) fn frobenius<T: Element>(matrix: &[T]) -> f64 {
-    crate::clip::squared_norm(matrix).sqrt()
+pub(super) fn frobenius<T: Element>(isa: Isa, matrix: &[T]) -> f64 {
+    slices::norm_squared(isa, matrix).sqrt()
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! learning_rate = spec.learning_rate_for(parameter) * schedule.factor(step, total_steps)
-//! spec.update(parameter, step, learning_rate, weights, gradient, state, scratch)
+//! spec.update(isa, parameter, step, learning_rate, weights, gradient, state, scratch)
 //! ```
 //!
 //! Weight decay applies to the weights of dense and convolution layers alone ([`Role::decays`](crate::parameter::Role::decays)).
@@ -21,6 +21,7 @@ pub use sgd::Sgd;
 
 use crate::parameter::Parameter;
 use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -171,6 +172,7 @@ impl OptimizerSpec {
     #[allow(clippy::too_many_arguments)]
     pub fn update<T: Element>(
         &self,
+        isa: Isa,
         parameter: &Parameter,
         step: u64,
         learning_rate: f64,
@@ -184,18 +186,15 @@ impl OptimizerSpec {
         let state_len = self.state_arrays(parameter) * weights.len();
         assert_eq!(state.len(), state_len, "state of {}", parameter.name);
         let decays = parameter.role.decays();
+        let (w, g, rate) = (weights, gradient, learning_rate);
         match self {
-            Self::Sgd(sgd) => sgd.update(decays, learning_rate, weights, gradient, state),
-            Self::Adam(adam) => adam.update(decays, step, learning_rate, weights, gradient, state),
-            Self::AdamW(adamw) => {
-                adamw.update(decays, step, learning_rate, weights, gradient, state);
-            }
+            Self::Sgd(sgd) => sgd.update(isa, decays, rate, w, g, state),
+            Self::Adam(adam) => adam.update(isa, decays, step, rate, w, g, state),
+            Self::AdamW(adamw) => adamw.update(isa, decays, step, rate, w, g, state),
             Self::Muon(muon) if muon.orthogonalises(parameter) => {
-                muon.update(parameter, learning_rate, weights, gradient, state, scratch);
+                muon.update(isa, parameter, rate, w, g, state, scratch);
             }
-            Self::Muon(muon) => {
-                muon.others.update(decays, step, learning_rate, weights, gradient, state);
-            }
+            Self::Muon(muon) => muon.others.update(isa, decays, step, rate, w, g, state),
         }
     }
 }

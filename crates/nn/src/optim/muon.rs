@@ -3,7 +3,10 @@
 use super::matrix::{frobenius, multiply, transpose};
 use super::{AdamW, OptimizerError, check, check_not_negative, check_share};
 use crate::parameter::{Parameter, Role};
+use percept_kernels::descent;
 use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
+use percept_kernels::slices;
 use serde::{Deserialize, Serialize};
 
 /// The quintic's coefficients, which have the steepest slope at zero (Jordan 2024).
@@ -118,8 +121,10 @@ impl Muon {
         self.learning_rate = new;
     }
 
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn update<T: Element>(
         &self,
+        isa: Isa,
         parameter: &Parameter,
         learning_rate: f64,
         weights: &mut [T],
@@ -131,30 +136,17 @@ impl Muon {
         assert_eq!(weights.len(), rows * columns, "{} is updated as a whole", parameter.name);
         assert!(scratch.len() >= scratch_len(parameter), "scratch of {}", parameter.name);
         let (update, work) = scratch.split_at_mut(weights.len());
-        self.direction(gradient, momentum, update);
-        orthogonalise(rows, columns, self.newton_schulz_steps, update, work);
-        let keep = T::from_f64(self.keep(learning_rate, columns, weights));
-        let rate = T::from_f64(learning_rate);
-        for (w, u) in weights.iter_mut().zip(update) {
-            *w = keep * *w - rate * *u;
-        }
-    }
-
-    /// Takes the gradient into the momentum and writes the direction to go.
-    fn direction<T: Element>(&self, gradient: &[T], momentum: &mut [T], direction: &mut [T]) {
-        let mu = T::from_f64(self.momentum);
-        let (of_gradient, of_momentum) =
-            if self.nesterov { (T::ONE, mu) } else { (T::ZERO, T::ONE) };
-        for ((g, m), d) in gradient.iter().zip(momentum).zip(direction) {
-            *m = mu * *m + *g;
-            *d = of_gradient * *g + of_momentum * *m;
-        }
+        let (mu, nesterov) = (self.momentum, self.nesterov);
+        descent::momentum_direction(isa, mu, nesterov, gradient, momentum, update);
+        orthogonalise(isa, rows, columns, self.newton_schulz_steps, update, work);
+        let keep = self.keep(isa, learning_rate, columns, weights);
+        descent::blend(isa, keep, weights, -learning_rate, update);
     }
 
     /// What the weights are multiplied by before the step: normalisation and decay. A zero matrix stays as it is.
-    fn keep<T: Element>(&self, learning_rate: f64, outputs: usize, weights: &[T]) -> f64 {
+    fn keep<T: Element>(&self, isa: Isa, learning_rate: f64, outputs: usize, weights: &[T]) -> f64 {
         let decayed = 1.0 - learning_rate * self.weight_decay;
-        let norm = if self.normalise_weights { frobenius(weights) } else { 0.0 };
+        let norm = if self.normalise_weights { frobenius(isa, weights) } else { 0.0 };
         if norm > 0.0 { decayed * (outputs as f64).sqrt() / norm } else { decayed }
     }
 }
@@ -170,6 +162,7 @@ pub(super) fn scratch_len(parameter: &Parameter) -> usize {
 ///
 /// `work` holds as many numbers as the matrix and two squares of its smaller side.
 fn orthogonalise<T: Element>(
+    isa: Isa,
     rows: usize,
     columns: usize,
     steps: u32,
@@ -177,22 +170,24 @@ fn orthogonalise<T: Element>(
     work: &mut [T],
 ) {
     let (side, length) = (rows.min(columns), rows.max(columns));
-    let scale = T::from_f64(1.0 / frobenius(matrix).max(EPS));
-    matrix.iter_mut().for_each(|x| *x *= scale);
+    slices::scale(isa, T::from_f64(1.0 / frobenius(isa, matrix).max(EPS)), matrix);
     let (other, work) = work.split_at_mut(rows * columns);
     let (gram, work) = work.split_at_mut(side * side);
     let square = &mut work[..side * side];
-    // `wide` is [side, length], `tall` its transpose.
+    // `wide` is X [side, length] of the formula, `tall` its transpose.
     let (wide, tall) = if rows <= columns { (matrix, other) } else { (other, matrix) };
     if rows > columns {
         transpose(rows, columns, tall, wide);
     }
-    for _ in 0..steps {
-        transpose(side, length, wide, tall);
-        multiply(side, length, side, wide, tall, gram);
-        multiply(side, side, side, gram, gram, square);
+    for step in 0..steps {
+        if step > 0 || rows <= columns {
+            transpose(side, length, wide, tall);
+        }
+        multiply(isa, length, tall, tall, gram);
+        multiply(isa, side, gram, gram, square);
         quintic(side, gram, square);
-        multiply(side, side, length, square, wide, tall);
+        // `square` is symmetric, and `tall` is free to take the product in `wide`'s layout.
+        multiply(isa, side, square, wide, tall);
         wide.copy_from_slice(tall);
     }
     if rows > columns {

@@ -1,7 +1,9 @@
 //! Stochastic gradient descent.
 
 use super::{OptimizerError, check_not_negative, check_share, decay_if};
+use percept_kernels::descent::{self, MomentumStep};
 use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
 use serde::{Deserialize, Serialize};
 
 /// Stochastic gradient descent with momentum (Polyak 1964; Nesterov 1983 in the form of Sutskever et al. 2013), as PyTorch
@@ -49,28 +51,20 @@ impl Sgd {
     /// The state starts at 0, so mu * m is 0 in the first step and m = g, as PyTorch's without dampening.
     pub(super) fn update<T: Element>(
         &self,
+        isa: Isa,
         decays: bool,
         learning_rate: f64,
         weights: &mut [T],
         gradient: &[T],
         state: &mut [T],
     ) {
-        let rate = T::from_f64(learning_rate);
-        let decay = T::from_f64(decay_if(decays, self.weight_decay));
+        let weight_decay = decay_if(decays, self.weight_decay);
         if state.is_empty() {
-            for (w, g) in weights.iter_mut().zip(gradient) {
-                *w -= rate * (*g + decay * *w);
-            }
+            descent::plain_step(isa, learning_rate, weight_decay, weights, gradient);
             return;
         }
-        let momentum = T::from_f64(self.momentum);
-        // Nesterov's step is g + mu * m; the plain one is 0 * g + 1 * m: one loop serves both.
-        let (of_gradient, of_momentum) =
-            if self.nesterov { (T::ONE, momentum) } else { (T::ZERO, T::ONE) };
-        for ((w, g), m) in weights.iter_mut().zip(gradient).zip(state) {
-            let g = *g + decay * *w;
-            *m = momentum * *m + g;
-            *w -= rate * (of_gradient * g + of_momentum * *m);
-        }
+        let Self { momentum, nesterov, .. } = *self;
+        let step = MomentumStep { learning_rate, momentum, nesterov, weight_decay };
+        descent::momentum_step(isa, step, weights, gradient, state);
     }
 }
