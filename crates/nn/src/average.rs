@@ -101,3 +101,51 @@ pub fn take_in<T: Element>(decay: f64, average: &mut [T], values: &[T]) {
         *average += share * (*value - *average);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1 - 1 / (n / 4 + 1) by hand: 0, 1/5, 1/3, 3/7, 1/2, ..., and 0.9 from n = 36 on.
+    #[test]
+    fn the_memory_grows_until_it_is_as_long_as_it_shall_be() {
+        let settings = AverageSettings::default();
+        let decay = |n: u64| settings.decay_after(5 * (n + 1)).expect("a step that averages");
+        for (n, expected) in [(0, 0.0), (1, 0.2), (2, 1.0 / 3.0), (3, 3.0 / 7.0), (4, 0.5)] {
+            assert!((decay(n) - expected).abs() < 1e-15, "{n}: {}", decay(n));
+        }
+        assert!(decay(35) < 0.9 && decay(36) == 0.9 && decay(37) == 0.9);
+        assert!((1..=4).all(|step| settings.decay_after(step).is_none()));
+        assert_eq!(settings.decay_after(0), None);
+    }
+
+    #[test]
+    fn the_first_averaging_copies_whatever_was_there() {
+        let mut average = [f32::NAN, 1.0];
+        take_in(0.0, &mut average, &[2.0, 3.0]);
+        assert_eq!(average, [2.0, 3.0]);
+        take_in(0.75, &mut average, &[6.0, 3.0]);
+        assert_eq!(average, [3.0, 3.0]);
+    }
+
+    #[test]
+    fn parts_give_the_same_as_the_whole() {
+        let values: Vec<f32> = (0..37).map(|i| (i as f32).sqrt()).collect();
+        let mut whole = vec![1.0_f32; 37];
+        let mut parts = whole.clone();
+        take_in(0.7, &mut whole, &values);
+        for (part, values) in parts.chunks_mut(5).zip(values.chunks(5)) {
+            take_in(0.7, part, values);
+        }
+        assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        let error = |every, decay| AverageSettings { every, decay }.validate();
+        assert_eq!(error(1, 0.0), Ok(()));
+        assert_eq!(error(0, 0.9), Err(AverageError::Every));
+        assert_eq!(error(5, 1.0), Err(AverageError::Decay { found: 1.0 }));
+        assert!(error(5, f64::NAN).is_err());
+    }
+}

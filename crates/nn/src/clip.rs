@@ -17,3 +17,23 @@ pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     let factor = max_norm / (norm + EPS);
     if factor > 1.0 { 1.0 } else { factor }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_long_gradients_are_shortened() {
+        assert_eq!(clip_factor(0.0, 1.0), 1.0);
+        assert_eq!(clip_factor(0.5, 1.0), 1.0);
+        let factor = clip_factor(10.0, 1.0);
+        // EPS shortens by a ten-millionth more.
+        assert!(10.0 * factor <= 1.0 && 10.0 * factor > 1.0 - 1e-6, "{factor}");
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_visible() {
+        assert!(clip_factor(f64::NAN, 1.0).is_nan());
+        assert!((clip_factor(f64::INFINITY, 1.0) * f64::INFINITY).is_nan());
+    }
+}

@@ -86,3 +86,38 @@ fn pass_through<T: Element>(parameter: &Parameter, values: &mut [T]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(role: Role, index: usize, seed: u64) -> Vec<f32> {
+        let parameter = Parameter {
+            name: "dense1.weight".into(),
+            shape: vec![3, 4],
+            role,
+            fan_in: 3,
+            fan_out: 4,
+            init: Init::Kaiming,
+            range: 100..112,
+        };
+        let mut values = vec![f32::NAN; 12];
+        initialise(&parameter, index, seed, &mut values);
+        values
+    }
+
+    #[test]
+    fn only_weights_are_random() {
+        assert_eq!(start(Role::Bias, 0, 1), [0.0; 12]);
+        assert_eq!(start(Role::NormBias, 0, 1), [0.0; 12]);
+        assert_eq!(start(Role::NormWeight, 0, 1), [1.0; 12]);
+    }
+
+    #[test]
+    fn weights_follow_from_seed_and_index() {
+        let weights = start(Role::DenseWeight, 2, 1);
+        assert_eq!(start(Role::DenseWeight, 2, 1), weights);
+        assert_ne!(start(Role::DenseWeight, 3, 1), weights);
+        assert_ne!(start(Role::DenseWeight, 2, 2), weights);
+    }
+}

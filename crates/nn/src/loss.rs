@@ -240,3 +240,161 @@ fn is_first_greatest<T: Element>(logits: &[T], class: usize) -> bool {
     let (before, after) = (&logits[..class], &logits[class + 1..]);
     before.iter().all(|z| *z < logits[class]) && after.iter().all(|z| *z <= logits[class])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percept_kernels::random::{Draws, Purpose};
+
+    const CLASSES: usize = 7;
+
+    fn smoothed() -> LossSettings {
+        let class_weights = vec![1.0, 0.5, 2.0, 0.0, 1.0, 3.0, 0.1];
+        LossSettings { label_smoothing: 0.1, class_weights }
+    }
+
+    fn batch(examples: usize) -> (Vec<f64>, Vec<u32>) {
+        let mut draws = Draws::new(1, Purpose::Test, 0, 0);
+        let logits = (0..examples * CLASSES).map(|_| 3.0 * f64::from(draws.normal())).collect();
+        (logits, (0..examples).map(|_| draws.below(CLASSES as u32)).collect())
+    }
+
+    fn one<T: Element>(settings: &LossSettings, logits: &[T], label: u32) -> (f64, Vec<T>) {
+        let mut gradient = vec![T::ZERO; logits.len()];
+        let loss = cross_entropy(settings, logits.len(), logits, &[label], 1.0, &mut gradient);
+        (loss.sum, gradient)
+    }
+
+    #[test]
+    fn chunks_sum_to_the_batch() {
+        let (settings, (logits, labels)) = (smoothed(), batch(23));
+        let normaliser = settings.normaliser(&labels);
+        let run = |logits: &[f64], labels: &[u32], gradient: &mut [f64]| {
+            cross_entropy(&settings, CLASSES, logits, labels, normaliser, gradient)
+        };
+        let mut whole = vec![0.0; logits.len()];
+        let expected = run(&logits, &labels, &mut whole);
+        let mut parts = vec![0.0; logits.len()];
+        let mut found = Loss::default();
+        for start in (0..23).step_by(5) {
+            let end = (start + 5).min(23);
+            let numbers = start * CLASSES..end * CLASSES;
+            let loss = run(&logits[numbers.clone()], &labels[start..end], &mut parts[numbers]);
+            found.sum += loss.sum;
+            found.correct += loss.correct;
+        }
+        assert_eq!((found.correct, &parts), (expected.correct, &whole));
+        // The same 23 numbers, added in another order.
+        assert!((found.sum - expected.sum).abs() < 1e-12, "{} {}", found.sum, expected.sum);
+    }
+
+    #[test]
+    fn knowing_nothing_costs_the_logarithm_of_the_classes() {
+        for smoothing in [0.0, 0.3] {
+            let settings = LossSettings { label_smoothing: smoothing, ..LossSettings::default() };
+            let (loss, _) = one(&settings, &[4.0_f64; 10], 3);
+            assert!((loss - f64::ln(10.0)).abs() < 1e-14, "{loss}");
+        }
+    }
+
+    /// By central differences, with the weights and smoothing that the sums could forget.
+    #[test]
+    fn the_gradient_is_that_of_the_loss() {
+        let (logits, labels) = batch(4);
+        for (logits, label) in logits.chunks_exact(CLASSES).zip(labels) {
+            let (_, gradient) = one(&smoothed(), logits, label);
+            for class in 0..CLASSES {
+                let at = |move_by: f64| {
+                    let mut moved = logits.to_vec();
+                    moved[class] += move_by;
+                    one(&smoothed(), &moved, label).0
+                };
+                let expected = (at(1e-6) - at(-1e-6)) / 2e-6;
+                // Central differences of a loss of about 5 keep 9 digits.
+                assert!((gradient[class] - expected).abs() < 1e-8, "{expected} {gradient:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_logits_give_finite_losses_and_gradients() {
+        for logits in [[3e38_f32, -3e38, 0.0], [-3e38, -3e38, -3e38], [1e4, 1e4, -1e4]] {
+            for label in 0..3 {
+                let (loss, gradient) = one(&LossSettings::default(), &logits, label);
+                assert!(loss.is_finite() && gradient.iter().all(|g| g.is_finite()), "{logits:?}");
+                assert!(gradient.iter().all(|g| g.abs() <= 1.0), "{gradient:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn minus_infinity_is_an_impossible_class() {
+        let logits = [1.0, f64::NEG_INFINITY, 2.0];
+        let plain = LossSettings::default();
+        assert_eq!(one(&plain, &logits, 0).0, one(&plain, &[1.0, 2.0], 0).0);
+        assert_eq!(one(&plain, &logits, 1).0, f64::INFINITY);
+        // With weight 0 it does not count, even where smoothing would reach it.
+        let ignored = LossSettings { label_smoothing: 0.1, class_weights: vec![1.0, 0.0, 1.0] };
+        assert!(one(&ignored, &logits, 0).0.is_finite());
+    }
+
+    #[test]
+    fn what_softmax_has_no_answer_for_is_nan() {
+        for wrong in [[f64::NAN, 0.0], [f64::INFINITY, 0.0], [f64::NEG_INFINITY; 2]] {
+            assert!(one(&LossSettings::default(), &wrong, 1).0.is_nan(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_equals_is_the_answer() {
+        let correct = |label| {
+            cross_entropy(
+                &LossSettings::default(),
+                3,
+                &[1.0, 5.0, 5.0],
+                &[label],
+                1.0,
+                &mut [0.0; 3],
+            )
+            .correct
+        };
+        assert_eq!([correct(0), correct(1), correct(2)], [0, 1, 0]);
+    }
+
+    #[test]
+    fn a_batch_without_weight_moves_nothing() {
+        let settings = LossSettings { label_smoothing: 0.0, class_weights: vec![0.0, 1.0] };
+        let mut gradient = [9.0; 2];
+        let normaliser = settings.normaliser(&[0]);
+        cross_entropy(&settings, 2, &[1.0, 2.0], &[0], normaliser, &mut gradient);
+        assert_eq!((normaliser, gradient), (0.0, [0.0; 2]));
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        let check = |label_smoothing, class_weights: &[f64]| {
+            LossSettings { label_smoothing, class_weights: class_weights.to_vec() }
+                .validate(2)
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(check(0.1, &[1.0, 0.0]), Ok(()));
+        assert_eq!(
+            check(1.0, &[]),
+            Err("label_smoothing must be at least 0 and below 1, found 1".into())
+        );
+        assert_eq!(
+            check(0.0, &[1.0]),
+            Err("class_weights must have one number for each of the 2 classes, found 1".into())
+        );
+        assert_eq!(
+            check(0.0, &[1.0, -2.0]),
+            Err("the class weight of class 1 must be a finite number of at least 0, found -2"
+                .into())
+        );
+        assert_eq!(
+            check(0.0, &[0.0, 0.0]),
+            Err("all class weights are 0: give at least one class a positive weight".into())
+        );
+        assert!(check(f64::NAN, &[]).is_err() && check(0.0, &[f64::NAN, 1.0]).is_err());
+    }
+}

@@ -34,7 +34,7 @@ impl Length {
     fn validate(self, name: &'static str) -> Result<(), ScheduleError> {
         match self {
             Self::Fraction(found) if !(0.0..=1.0).contains(&found) => {
-                Err(ScheduleError::Fraction { name, found })
+                Err(ScheduleError::Length { name, found })
             }
             _ => Ok(()),
         }
@@ -141,6 +141,16 @@ pub enum Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
+    /// A stretch of training that there cannot be.
+    #[error(
+        "the schedule's `{name}` must be a whole number of steps or a fraction from 0.0 to 1.0, found {found}"
+    )]
+    Length {
+        /// The setting.
+        name: &'static str,
+        /// What was given.
+        found: f64,
+    },
     /// A factor or fraction out of its range.
     #[error("the schedule's `{name}` must be from 0 to 1, found {found}")]
     Fraction {
@@ -286,4 +296,93 @@ fn cycle_end() -> f64 {
 }
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Schedule, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    const ALL: [&str; 7] = [
+        "kind = 'constant'\nwarm_up = { length = 0.5, start = 0.0 }",
+        "kind = 'step'\nevery = 0.3\nwarm_up = { length = 10 }",
+        "kind = 'milestones'\nat = [0.5, 90]\nfactor = 0.0",
+        "kind = 'cosine'\nend = 0.25\nwarm_up = { length = 1.0 }",
+        "kind = 'one_cycle'",
+        "kind = 'one_cycle'\nrise = 1.0\nstart = 0.0",
+        "kind = 'linear'\nwarm_up = { length = 1000000, start = 1.0 }",
+    ];
+
+    #[test]
+    fn factors_stay_between_0_and_1_for_any_length() {
+        for text in ALL {
+            let schedule = read(text).expect(text);
+            schedule.validate().expect(text);
+            for total in [0, 1, 2, 3, 7, 100, 101] {
+                for step in 0..total + 3 {
+                    let factor = schedule.factor(step, total);
+                    assert!((0.0..=1.0).contains(&factor), "{text}: {factor} at {step} of {total}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for text in ALL {
+            let schedule = read(text).expect(text);
+            let written = toml::to_string(&schedule).expect(text);
+            assert_eq!(read(&written).expect(&written), schedule);
+        }
+    }
+
+    #[test]
+    fn a_step_of_zero_counts_as_the_first_and_late_ones_as_the_last() {
+        let schedule = read("kind = 'linear'").expect("a schedule");
+        assert_eq!(schedule.factor(0, 10), schedule.factor(1, 10));
+        assert_eq!(schedule.factor(99, 10), schedule.factor(10, 10));
+        assert_eq!(schedule.factor(10, 10), 1.0 - 0.9);
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        let error = |text: &str| {
+            read(text)
+                .map_err(|e| e.message().to_owned())
+                .and_then(|schedule| schedule.validate().map_err(|e| e.to_string()))
+        };
+        let refused = |text, reason: &str| assert_eq!(error(text), Err(reason.to_owned()));
+        refused("kind = 'linear'\nend = 2", "the schedule's `end` must be from 0 to 1, found 2");
+        refused(
+            "kind = 'cosine'\nwarm_up = { length = 1.5 }",
+            "the schedule's `warm_up.length` must be a whole number of steps or a fraction from 0.0 to 1.0, found 1.5",
+        );
+        refused(
+            "kind = 'constant'\nwarm_up = { length = 3, start = nan }",
+            "the schedule's `warm_up.start` must be from 0 to 1, found NaN",
+        );
+        refused(
+            "kind = 'step'\nevery = 0",
+            "the schedule's `every` must be at least one step, found 0",
+        );
+        refused(
+            "kind = 'step'\nevery = -1",
+            "the schedule's `every` must be a whole number of steps or a fraction from 0.0 to 1.0, found -1",
+        );
+        assert!(error("kind = 'step'\nevery = 'often'").is_err_and(|e| e.contains("(500)")));
+        assert!(error("kind = 'linear'\nstop = 0.0").is_err_and(|e| e.contains("stop")));
+        assert!(error("kind = 'lineal'").is_err_and(|e| e.contains("lineal")));
+    }
+
+    #[test]
+    fn powers_are_products() {
+        assert_eq!(power(0.5, 0), 1.0);
+        assert_eq!(power(0.5, 10), 0.5_f64.powi(10));
+        assert_eq!(power(0.0, 3), 0.0);
+        // Ten products of a number that is rounded once.
+        assert!((power(0.999, 1000) - (1000.0 * 0.999_f64.ln()).exp()).abs() < 1e-13);
+    }
 }
