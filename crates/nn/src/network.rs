@@ -100,6 +100,13 @@ impl<T: Element> Network<T> {
         (&self.description.parameters, &mut self.values)
     }
 
+    /// What the parameters and what the buffers are, each with their numbers.
+    #[allow(clippy::type_complexity)]
+    pub fn tensors_mut(&mut self) -> ((&[Parameter], &mut [T]), (&[Buffer], &mut [T])) {
+        let Description { parameters, buffers, .. } = &self.description;
+        ((parameters, &mut self.values), (buffers, &mut self.buffers))
+    }
+
     /// The numbers of all buffers; those of one are at its `range`.
     #[must_use]
     pub fn buffer_values(&self) -> &[T] {

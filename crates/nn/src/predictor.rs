@@ -89,6 +89,12 @@ impl<T: Element> Predictor<T> {
         self.plan.output_len()
     }
 
+    /// Threads at work.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.crew.threads()
+    }
+
     /// The logits of images in memory.
     ///
     /// # Shapes

@@ -42,6 +42,20 @@ pub enum TrainError {
     /// A model or checkpoint file.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The parts of a model do not fit each other.
+    #[error("{origin} is not a sound model: {reason}")]
+    UnsoundModel {
+        /// Where the model came from, usually its path.
+        origin: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A model is asked about data that it was not made for.
+    #[error("the data do not fit the model: {reason}")]
+    Mismatch {
+        /// What differs.
+        reason: String,
+    },
     /// The result cannot be measured.
     #[error(transparent)]
     Eval(#[from] EvalError),

@@ -1,5 +1,13 @@
 //! percept's training cycle: configuration, presets, checkpoints, history and observers.
 
+mod batch;
 pub mod config;
 pub mod error;
+pub mod evaluator;
 pub mod event;
+pub mod presets;
+mod progress;
+pub mod run;
+mod saved;
+pub mod session;
+pub mod sources;

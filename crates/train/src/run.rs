@@ -1,0 +1,426 @@
+//! A training run: the cycle of steps over epochs, its folder, its checkpoints and its end.
+//!
+//! The folder holds `config.toml`, `checkpoint/`, what the [observers](crate::observers) write, and at the end
+//! `model.safetensors`. A checkpoint is written at the end of each epoch, every minute, and when the run is interrupted;
+//! a run that goes on from it ends with the bits of one that never stopped.
+
+use crate::batch::{LoaderSource, scratch};
+use crate::config::Config;
+use crate::error::TrainError;
+use crate::evaluator::Evaluator;
+use crate::event::{EpochRecord, Event, Observer, Outcome, Plan, StepRecord};
+use crate::progress::{Progress, Speed};
+use crate::{saved, sources};
+use percept_data::{Loader, LoaderScratch, Part, Preprocessing, Splits, TestPart};
+use percept_eval::report::Report;
+use percept_kernels::isa::Isa;
+use percept_model::checkpoint::Checkpoint;
+use percept_model::provenance::DataFingerprint;
+use percept_nn::engine::{Engine, EngineSettings};
+use percept_nn::network::Network;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Time between checkpoints within an epoch.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// A run that is ready to start or to go on.
+#[derive(Debug)]
+pub struct Run {
+    config: Config,
+    folder: PathBuf,
+    isa: Isa,
+    data: DataFingerprint,
+    class_names: Vec<String>,
+    preprocessing: Preprocessing,
+    validation: Part,
+    test: Option<TestPart>,
+    loader: Loader,
+    scratch: Vec<Mutex<LoaderScratch>>,
+    engine: Engine,
+    evaluator: Evaluator,
+    progress: Progress,
+    history: Vec<EpochRecord>,
+}
+
+/// How the loop over the steps ended.
+enum End {
+    Complete,
+    Stopped,
+}
+
+impl Run {
+    /// Prepares a run in a new folder: opens the data, makes the network, and writes `config.toml`. `threads` 0 means
+    /// one per processor.
+    ///
+    /// # Errors
+    /// [`TrainError`] where a setting is out of range, the data cannot be used or do not fit the network, or the folder
+    /// exists already or cannot be made.
+    pub fn new(config: Config, folder: PathBuf, threads: usize) -> Result<Self, TrainError> {
+        let text = config.to_toml()?;
+        let run = Self::prepare(config, folder, threads)?;
+        make_folder(&run.folder)?;
+        percept_model::atomic::replace(&run.folder.join("config.toml"), |file| {
+            file.write_all(text.as_bytes())
+        })?;
+        Ok(run)
+    }
+
+    /// Prepares to go on with a run from its folder, or from a checkpoint file within it.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] where there is no sound checkpoint, [`TrainError::Resume`] where the data are not those
+    /// that the run began with.
+    pub fn resume(folder: &Path, threads: usize) -> Result<Self, TrainError> {
+        let (folder, path) = saved::locate(folder);
+        let checkpoint = Checkpoint::read(&path)?;
+        let config = Config::from_toml(&checkpoint.config)?;
+        let mut run = Self::prepare(config, folder, threads)?;
+        if run.data != checkpoint.data {
+            let reason = format!(
+                "it was trained with {} (sha256 {}), `{}` now holds {} (sha256 {}); give it the data it began with",
+                checkpoint.data.description,
+                checkpoint.data.sha256,
+                run.config.data,
+                run.data.description,
+                run.data.sha256
+            );
+            return Err(TrainError::Resume { path, reason });
+        }
+        saved::restore(&checkpoint, &path, &mut run.engine)?;
+        run.progress = Progress::from_checkpoint(&checkpoint);
+        run.history = serde_json::from_str(&checkpoint.history).unwrap_or_default();
+        Ok(run)
+    }
+
+    fn prepare(config: Config, folder: PathBuf, threads: usize) -> Result<Self, TrainError> {
+        let isa = Isa::chosen()?;
+        check(&config)?;
+        let network = Network::new(config.network.clone(), config.seed)?;
+        let opened = sources::open(&config.data)?;
+        let mut splits = sources::splits(opened, config.validation, config.seed)?;
+        check_fit(&config, &network, &splits)?;
+        let preprocessing = sources::preprocessing(&splits);
+        let normalisation = preprocessing.normalisation.clone();
+        let evaluator = Evaluator::new(&network, normalisation.clone(), isa, threads);
+        let engine = Engine::new(network, engine_settings(&config, isa, threads))?;
+        let dataset = splits.dataset().clone();
+        let part =
+            |examples: &[u32]| Part { dataset: dataset.clone(), examples: examples.to_vec() };
+        let augmentation = config.augmentation;
+        let loader = Loader::new(part(splits.train()), augmentation, normalisation, config.seed)?;
+        Ok(Self {
+            data: DataFingerprint {
+                description: dataset.description().to_owned(),
+                sha256: dataset.fingerprint().to_owned(),
+            },
+            class_names: dataset.class_names().to_vec(),
+            validation: part(splits.validation()),
+            test: splits.take_test(),
+            scratch: scratch(engine.threads()),
+            progress: Progress::default(),
+            history: Vec::new(),
+            config,
+            folder,
+            isa,
+            preprocessing,
+            loader,
+            engine,
+            evaluator,
+        })
+    }
+
+    /// All settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Trains until all epochs are done, or until `stop` is set: then a checkpoint is written first.
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`] where a number was not finite; else what kept a file from being written.
+    pub fn execute(
+        mut self,
+        watchers: &mut [&mut dyn Observer],
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        let started = Instant::now();
+        let mut own: Vec<Box<dyn Observer>> = Vec::new();
+        let mut observers: Vec<&mut dyn Observer> =
+            own.iter_mut().map(|observer| &mut **observer as &mut dyn Observer).collect();
+        observers.extend(watchers.iter_mut().map(|watcher| &mut **watcher as &mut dyn Observer));
+        self.announce(&mut observers)?;
+        let end = match self.steps(&mut observers, stop, started) {
+            Err(error) => return Err(self.explain(error)),
+            Ok(end) => end,
+        };
+        let mut outcome = Outcome {
+            complete: matches!(end, End::Complete),
+            folder: self.folder.clone(),
+            model: None,
+            checkpoint: self.checkpoint_path(),
+            history: self.history.clone(),
+            validation: None,
+            test: None,
+            elapsed: started.elapsed(),
+        };
+        if outcome.complete {
+            self.finish(&mut outcome)?;
+        }
+        outcome.elapsed = started.elapsed();
+        tell(&mut observers, &Event::Finished(&outcome))?;
+        Ok(outcome)
+    }
+
+    fn announce(&self, observers: &mut [&mut dyn Observer]) -> Result<(), TrainError> {
+        let plan = Plan {
+            config: &self.config,
+            network: self.engine.network().description(),
+            data: &self.data.description,
+            class_names: &self.class_names,
+            train_examples: self.loader.len(),
+            validation_examples: self.validation.examples.len(),
+            total_steps: self.total_steps(),
+            done_steps: self.engine.step_count(),
+            threads: self.engine.threads(),
+            isa: &self.isa.to_string(),
+            folder: &self.folder,
+        };
+        tell(observers, &Event::Started(&plan))
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        self.config.steps_per_epoch(self.loader.len())
+    }
+
+    fn total_steps(&self) -> u64 {
+        self.steps_per_epoch() * u64::from(self.config.epochs)
+    }
+
+    fn steps(
+        &mut self,
+        observers: &mut [&mut dyn Observer],
+        stop: &AtomicBool,
+        started: Instant,
+    ) -> Result<End, TrainError> {
+        let per_epoch = self.steps_per_epoch();
+        let mut last_checkpoint = Instant::now();
+        while self.engine.step_count() < self.total_steps() {
+            let epoch = (self.engine.step_count() / per_epoch) as u32;
+            let order = self.loader.order(epoch);
+            let mut speed = Speed::start();
+            let first = self.engine.step_count() % per_epoch;
+            for batch in order.chunks(self.config.batch_size).skip(first as usize) {
+                if stop.load(Ordering::Relaxed) {
+                    self.checkpoint(observers)?;
+                    return Ok(End::Stopped);
+                }
+                if last_checkpoint.elapsed() > CHECKPOINT_EVERY {
+                    self.checkpoint(observers)?;
+                    last_checkpoint = Instant::now();
+                }
+                let record = self.step(epoch, batch, started)?;
+                speed.add(record.examples);
+                tell(observers, &Event::Step(&record))?;
+            }
+            self.end_epoch(epoch, &speed, observers)?;
+            last_checkpoint = Instant::now();
+        }
+        Ok(End::Complete)
+    }
+
+    fn step(
+        &mut self,
+        epoch: u32,
+        examples: &[u32],
+        started: Instant,
+    ) -> Result<StepRecord, TrainError> {
+        let (done, total_steps) = (self.engine.step_count(), self.total_steps());
+        let factor = self.config.schedule.factor(done, total_steps);
+        let source = LoaderSource { loader: &self.loader, epoch, examples, scratch: &self.scratch };
+        let report = self
+            .engine
+            .step(&source, examples.len(), factor)
+            .map_err(|diverged| TrainError::Diverged { diverged, checkpoint: None })?;
+        self.progress.add(&report);
+        Ok(StepRecord {
+            step: report.step,
+            total_steps,
+            epoch: epoch + 1,
+            examples: report.examples,
+            loss: report.loss,
+            accuracy: report.correct as f64 / report.examples as f64,
+            gradient_norm: report.gradient_norm,
+            learning_rate: self.config.optimizer.learning_rate() * factor,
+            elapsed: started.elapsed(),
+        })
+    }
+
+    fn end_epoch(
+        &mut self,
+        epoch: u32,
+        speed: &Speed,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<(), TrainError> {
+        let images_per_second = speed.images_per_second();
+        let validation = self.validate()?;
+        let done = self.engine.step_count();
+        let factor = self.config.schedule.factor(done - 1, self.total_steps());
+        let record = EpochRecord {
+            epoch: epoch + 1,
+            step: done,
+            train_loss: self.progress.mean_loss(),
+            train_accuracy: self.progress.accuracy(),
+            validation_loss: validation.as_ref().map_or(0.0, |report| report.loss),
+            validation_accuracy: validation.as_ref().map_or(0.0, |report| report.accuracy.value),
+            learning_rate: self.config.optimizer.learning_rate() * factor,
+            seconds: speed.seconds(),
+            images_per_second,
+        };
+        self.progress = Progress::default();
+        self.history.push(record);
+        tell(observers, &Event::Epoch(&record))?;
+        self.checkpoint(observers)
+    }
+
+    /// Measures the averaged network on the validation examples, where there are any.
+    fn validate(&mut self) -> Result<Option<Report>, TrainError> {
+        if self.validation.examples.is_empty() {
+            return Ok(None);
+        }
+        let part = self.validation.clone();
+        self.measure(part).map(Some)
+    }
+
+    fn measure(&mut self, part: Part) -> Result<Report, TrainError> {
+        self.evaluator.refresh(&self.engine.averaged());
+        let predictions = self.evaluator.predictions(part, &self.class_names)?;
+        Ok(Report::new(&predictions)?)
+    }
+
+    fn checkpoint_path(&self) -> PathBuf {
+        saved::checkpoint_path(&self.folder)
+    }
+
+    fn checkpoint(&self, observers: &mut [&mut dyn Observer]) -> Result<(), TrainError> {
+        let path = self.checkpoint_path();
+        let mut checkpoint = saved::checkpoint(&self.engine);
+        checkpoint.epoch = self.engine.step_count() / self.steps_per_epoch();
+        checkpoint.seed = self.config.seed;
+        checkpoint.data = self.data.clone();
+        checkpoint.config = self.config.to_toml()?;
+        checkpoint.history = serde_json::to_string(&self.history).unwrap_or_default();
+        checkpoint.numbers = self.progress.numbers();
+        saved::write(&checkpoint, &path)?;
+        tell(observers, &Event::Checkpoint { path: &path })
+    }
+
+    /// Measures the final weights and writes the model.
+    fn finish(&mut self, outcome: &mut Outcome) -> Result<(), TrainError> {
+        outcome.validation = self.validate()?;
+        if let Some(test) = self.test.take() {
+            outcome.test = Some(self.measure(test.open()?)?);
+        }
+        let network = self.engine.averaged();
+        let model = saved::model(&network, self, outcome)?;
+        let path = self.folder.join("model.safetensors");
+        model.write(&path)?;
+        outcome.model = Some(path);
+        Ok(())
+    }
+
+    /// Tells a divergence where the last good checkpoint is.
+    fn explain(&self, error: TrainError) -> TrainError {
+        match error {
+            TrainError::Diverged { diverged, .. } => {
+                let path = self.checkpoint_path();
+                TrainError::Diverged { diverged, checkpoint: path.exists().then_some(path) }
+            }
+            other => other,
+        }
+    }
+
+    pub(crate) fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    pub(crate) fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    pub(crate) fn data(&self) -> &DataFingerprint {
+        &self.data
+    }
+
+    pub(crate) fn step_count(&self) -> u64 {
+        self.engine.step_count()
+    }
+}
+
+fn tell(observers: &mut [&mut dyn Observer], event: &Event<'_>) -> Result<(), TrainError> {
+    observers.iter_mut().try_for_each(|observer| observer.notify(event))
+}
+
+fn make_folder(folder: &Path) -> Result<(), TrainError> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(|cause| TrainError::Io {
+            action: "create",
+            path: parent.into(),
+            cause,
+        })?;
+    }
+    fs::create_dir(folder).map_err(|cause| TrainError::Io {
+        action: "create",
+        path: folder.into(),
+        cause,
+    })
+}
+
+fn check(config: &Config) -> Result<(), TrainError> {
+    config.schedule.validate().map_err(|error| TrainError::Config { reason: error.to_string() })?;
+    if config.epochs == 0 {
+        return Err(TrainError::Config { reason: "epochs must be at least 1, found 0".to_owned() });
+    }
+    config.augmentation.check()?;
+    Ok(())
+}
+
+fn check_fit(config: &Config, network: &Network, splits: &Splits) -> Result<(), TrainError> {
+    let description = network.description();
+    let (dataset, outputs) = (splits.dataset(), description.output.len());
+    let (shape, classes) = (dataset.shape(), dataset.class_names().len());
+    let input = <[usize; 3]>::from(description.input);
+    let reason = if input != [shape.height, shape.width, shape.channels] {
+        format!(
+            "the network `{}` takes images of {}, those of `{}` are {shape}; set `input` in the network's file",
+            config.network.name, description.input, config.data
+        )
+    } else if outputs != classes {
+        format!(
+            "the network `{}` has {outputs} outputs, `{}` has {classes} classes; set out_features of the last dense layer to {classes}",
+            config.network.name, config.data
+        )
+    } else {
+        return Ok(());
+    };
+    Err(TrainError::Config { reason })
+}
+
+fn engine_settings(config: &Config, isa: Isa, threads: usize) -> EngineSettings {
+    EngineSettings {
+        isa,
+        threads,
+        batch_size: config.batch_size,
+        chunk_size: config.chunk_size,
+        lanes: config.lanes,
+        loss: config.loss.clone(),
+        optimizer: config.optimizer.clone(),
+        clip_norm: config.clip_norm,
+        average: config.average,
+        seed: config.seed,
+    }
+}

@@ -1,0 +1,164 @@
+//! Engine and run as checkpoint and model files, and back.
+
+use crate::error::TrainError;
+use crate::event::Outcome;
+use crate::run::Run;
+use percept_eval::report::Report;
+use percept_model::checkpoint::Checkpoint;
+use percept_model::model::Model;
+use percept_model::provenance::{DataFingerprint, MeasuredAccuracy, Provenance};
+use percept_model::tensor::{self, Tensor};
+use percept_nn::engine::Engine;
+use percept_nn::network::Network;
+use percept_nn::state::{EngineState, StateArray};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Version of percept.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A run's folder and its checkpoint, from either.
+pub(crate) fn locate(given: &Path) -> (PathBuf, PathBuf) {
+    if given.is_file() {
+        let folder = given.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+        return (folder.to_owned(), given.to_owned());
+    }
+    (given.to_owned(), checkpoint_path(given))
+}
+
+pub(crate) fn checkpoint_path(folder: &Path) -> PathBuf {
+    folder.join("checkpoint").join("checkpoint.safetensors")
+}
+
+pub(crate) fn write(checkpoint: &Checkpoint, path: &Path) -> Result<(), TrainError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|cause| TrainError::Io {
+            action: "create",
+            path: folder.into(),
+            cause,
+        })?;
+    }
+    Ok(checkpoint.write(path)?)
+}
+
+/// The engine's part of a checkpoint; the run adds its own.
+pub(crate) fn checkpoint(engine: &Engine) -> Checkpoint {
+    let network = engine.network();
+    let state = engine.state();
+    let parameters = network.parameters();
+    let optimizer = state
+        .arrays
+        .into_iter()
+        .map(|StateArray { parameter, array, values }| Tensor {
+            name: format!("{array}/{}", parameters[parameter].name),
+            shape: parameters[parameter].shape.clone(),
+            data: values,
+        })
+        .collect();
+    let average = state.average.map_or_else(Vec::new, |(values, buffers)| {
+        let mut tensors = Tensor::from_parameters(parameters, &values);
+        tensors.extend(Tensor::from_buffers(network.buffers(), &buffers));
+        tensors
+    });
+    Checkpoint {
+        spec: network.spec().clone(),
+        parameters: Tensor::from_parameters(parameters, network.values()),
+        buffers: Tensor::from_buffers(network.buffers(), network.buffer_values()),
+        optimizer,
+        average,
+        percept_version: VERSION.to_owned(),
+        step: state.step,
+        epoch: 0,
+        seed: 0,
+        data: DataFingerprint { description: String::new(), sha256: String::new() },
+        config: String::new(),
+        history: String::new(),
+        numbers: BTreeMap::new(),
+        texts: BTreeMap::new(),
+    }
+}
+
+/// Brings an engine into the state of a checkpoint.
+pub(crate) fn restore(
+    checkpoint: &Checkpoint,
+    path: &Path,
+    engine: &mut Engine,
+) -> Result<(), TrainError> {
+    let origin = path.display().to_string();
+    let mut network = engine.network().clone();
+    let tensors: Vec<Tensor> =
+        checkpoint.parameters.iter().chain(&checkpoint.buffers).cloned().collect();
+    let (parameters, buffers) = network.tensors_mut();
+    tensor::restore(&origin, &tensors, parameters, buffers)?;
+    let average = if checkpoint.average.is_empty() {
+        None
+    } else {
+        let mut averaged = network.clone();
+        let (parameters, buffers) = averaged.tensors_mut();
+        tensor::restore(&origin, &checkpoint.average, parameters, buffers)?;
+        Some((averaged.values().to_vec(), averaged.buffer_values().to_vec()))
+    };
+    let arrays = optimizer_arrays(checkpoint, &origin, engine)?;
+    engine.restore(&EngineState { step: checkpoint.step, arrays, average })?;
+    engine.set_numbers(network.values(), network.buffer_values());
+    Ok(())
+}
+
+fn optimizer_arrays(
+    checkpoint: &Checkpoint,
+    origin: &str,
+    engine: &Engine,
+) -> Result<Vec<StateArray<f32>>, TrainError> {
+    let parameters = engine.network().parameters();
+    let places: Vec<(usize, usize)> =
+        engine.state().arrays.iter().map(|array| (array.parameter, array.array)).collect();
+    let names: Vec<String> =
+        places.iter().map(|(p, array)| format!("{array}/{}", parameters[*p].name)).collect();
+    let expected = names
+        .iter()
+        .zip(&places)
+        .map(|(name, (parameter, _))| (name.as_str(), &parameters[*parameter].shape[..]));
+    let tensors = tensor::fit(origin, &checkpoint.optimizer, expected)?;
+    let arrays = tensors.iter().zip(places).map(|(tensor, (parameter, array))| StateArray {
+        parameter,
+        array,
+        values: tensor.data.clone(),
+    });
+    Ok(arrays.collect())
+}
+
+/// The model of a run that is complete.
+pub(crate) fn model(network: &Network, run: &Run, outcome: &Outcome) -> Result<Model, TrainError> {
+    let mut tensors = Tensor::from_parameters(network.parameters(), network.values());
+    tensors.extend(Tensor::from_buffers(network.buffers(), network.buffer_values()));
+    let preprocessing = serde_json::to_value(run.preprocessing())
+        .map_err(|error| TrainError::Config { reason: error.to_string() })?;
+    Ok(Model {
+        spec: network.spec().clone(),
+        tensors,
+        class_names: run.class_names().to_vec(),
+        preprocessing,
+        provenance: Provenance {
+            percept_version: VERSION.to_owned(),
+            created_by: "percept train".to_owned(),
+            seed: run.config().seed,
+            data: run.data().clone(),
+            epochs: u64::from(run.config().epochs),
+            steps: run.step_count(),
+            config: run.config().to_toml()?,
+            validation: outcome.validation.as_ref().map(measured),
+            test: outcome.test.as_ref().map(measured),
+        },
+    })
+}
+
+fn measured(report: &Report) -> MeasuredAccuracy {
+    let accuracy = &report.accuracy;
+    MeasuredAccuracy {
+        correct: accuracy.correct,
+        total: accuracy.total,
+        low: accuracy.low,
+        high: accuracy.high,
+    }
+}

@@ -1,0 +1,112 @@
+//! A model file opened for use.
+
+use crate::error::TrainError;
+use crate::evaluator::Evaluator;
+use percept_data::{Dataset, Part, Preprocessing};
+use percept_eval::predictions::Predictions;
+use percept_kernels::isa::Isa;
+use percept_model::model::Model;
+use percept_nn::network::Network;
+use std::path::Path;
+
+/// A model with its network made ready to predict.
+#[derive(Debug)]
+pub struct LoadedModel {
+    /// What the file holds.
+    pub model: Model,
+    /// What is done to a picture before the network sees it.
+    pub preprocessing: Preprocessing,
+    /// The network with the model's weights.
+    pub network: Network,
+    evaluator: Evaluator,
+}
+
+impl LoadedModel {
+    /// Opens a model file; `threads` 0 means one per processor.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`], [`TrainError::Spec`] and [`TrainError::UnsoundModel`] where the file is not a sound model.
+    pub fn open(path: &Path, threads: usize) -> Result<Self, TrainError> {
+        Self::new(Model::read(path)?, &path.display().to_string(), threads)
+    }
+
+    /// Makes a model ready; `origin` says in errors where it came from.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn new(model: Model, origin: &str, threads: usize) -> Result<Self, TrainError> {
+        let mut network = Network::zeroed(model.spec.clone())?;
+        let (parameters, buffers) = network.tensors_mut();
+        model.restore(origin, parameters, buffers)?;
+        let preprocessing: Preprocessing = model.preprocessing_as(origin)?;
+        check(&model, &preprocessing, &network, origin)?;
+        let normalisation = preprocessing.normalisation.clone();
+        let evaluator = Evaluator::new(&network, normalisation, Isa::chosen()?, threads);
+        Ok(Self { model, preprocessing, network, evaluator })
+    }
+
+    /// Probabilities of prepared images (see [`Preprocessing::prepare_normalised`]).
+    ///
+    /// # Shapes
+    /// `pixels` [N, height, width, channels]; returns [N, classes].
+    ///
+    /// # Panics
+    /// When `pixels` is not whole images.
+    #[must_use]
+    pub fn predict(&mut self, pixels: &[f32]) -> Vec<f32> {
+        self.evaluator.probabilities(pixels)
+    }
+
+    /// What the network says of the examples of a part.
+    ///
+    /// # Errors
+    /// [`TrainError::Mismatch`] where images or classes are not the model's; else as [`Evaluator::predictions`].
+    pub fn evaluate(&mut self, part: Part) -> Result<Predictions, TrainError> {
+        self.check_data(&part.dataset)?;
+        self.evaluator.predictions(part, &self.model.class_names)
+    }
+
+    fn check_data(&self, dataset: &Dataset) -> Result<(), TrainError> {
+        let (found, expected) = (dataset.shape(), self.preprocessing.input);
+        let reason = if found != expected {
+            format!(
+                "the model takes images of {expected}, those of {} are {found}; use the data that it was trained for",
+                dataset.description()
+            )
+        } else if dataset.class_names() != self.model.class_names {
+            format!(
+                "the model knows the classes [{}], {} has [{}]",
+                self.model.class_names.join(", "),
+                dataset.description(),
+                dataset.class_names().join(", ")
+            )
+        } else {
+            return Ok(());
+        };
+        Err(TrainError::Mismatch { reason })
+    }
+}
+
+fn check(
+    model: &Model,
+    preprocessing: &Preprocessing,
+    network: &Network,
+    origin: &str,
+) -> Result<(), TrainError> {
+    preprocessing.check()?;
+    let description = network.description();
+    let input = preprocessing.input;
+    let shape = [input.height, input.width, input.channels];
+    let reason = if shape != <[usize; 3]>::from(description.input) {
+        format!(
+            "its preprocessing makes images of {input}, its network takes {}",
+            description.input
+        )
+    } else if description.output.len() != model.class_names.len() {
+        let (outputs, names) = (description.output.len(), model.class_names.len());
+        format!("its network has {outputs} outputs for {names} class names")
+    } else {
+        return Ok(());
+    };
+    Err(TrainError::UnsoundModel { origin: origin.to_owned(), reason })
+}
