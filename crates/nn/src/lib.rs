@@ -7,6 +7,8 @@ pub mod describe;
 pub mod diverged;
 pub mod engine;
 pub mod error;
+#[cfg(test)]
+mod golden_layers;
 pub mod gradcheck;
 mod graph;
 pub mod init;
