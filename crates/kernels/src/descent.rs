@@ -122,7 +122,7 @@ per_isa! {
 }
 
 per_isa! {
-    /// to[i] = keep * to[i] + factor * from[i].
+    /// `to[i] = keep * to[i] + factor * from[i]`.
     pub fn blend<T>(keep: f64, to: &mut [T], factor: f64, from: &[T]) {
         let (keep, factor) = (T::from_f64(keep), T::from_f64(factor));
         to.iter_mut().zip(from).for_each(|(to, from)| *to = keep * *to + factor * *from);

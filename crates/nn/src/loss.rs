@@ -120,7 +120,7 @@ impl LossSettings {
 /// or plus infinity, or all of an example's are minus infinity.
 ///
 /// # Shapes
-/// `logits` and `grad_logits` are [N, classes], `labels` is [N].
+/// `logits` and `grad_logits` are [N, classes], `labels` is `[N]`.
 ///
 /// # Panics
 /// When the lengths do not fit or a label is not below `classes`.
@@ -147,7 +147,7 @@ pub fn cross_entropy<T: Element>(
     loss
 }
 
-/// Probabilities of each row's classes: p[k] = exp(z[k]) / sum over j of exp(z[j]), safe for all finite logits.
+/// Probabilities of each row's classes, safe for all finite logits: `p[k] = exp(z[k]) / sum over j of exp(z[j])`.
 ///
 /// # Shapes
 /// `logits` and `out` are [N, classes].

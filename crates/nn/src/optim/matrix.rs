@@ -5,7 +5,7 @@ use percept_kernels::isa::Isa;
 use percept_kernels::product::{Grid, Left, multiply_transposed};
 use percept_kernels::slices;
 
-/// out = left^T right: out[k, n] = sum over m of left[m, k] * right[m, n].
+/// `out = left^T right`: `out[k, n] = sum over m of left[m, k] * right[m, n]`.
 ///
 /// # Shapes
 /// left [rows, k], right [rows, n], out [k, n].
@@ -16,7 +16,7 @@ pub(super) fn multiply<T: Element>(isa: Isa, rows: usize, left: &[T], right: &[T
     multiply_transposed(isa, &geometry, left, &Grid::line(rows, n), right, n, out, n);
 }
 
-/// to[column, row] = from[row, column].
+/// `to[column, row] = from[row, column]`.
 ///
 /// # Shapes
 /// from [rows, columns], to [columns, rows].
