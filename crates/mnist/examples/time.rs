@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use percept_mnist::{Digits, Error};
 
+fn time(name: &str, unpack: fn() -> Result<Digits, Error>) -> io::Result<()> {
+    let start = Instant::now();
+    let count = unpack().map_err(io::Error::other)?.len();
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    writeln!(io::stdout(), "{name}: {count} images in {milliseconds:.1} ms")
+}
+
 fn main() -> io::Result<()> {
-    let parts: [(&str, fn() -> Result<Digits, Error>); 2] =
-        [("train", percept_mnist::train), ("test", percept_mnist::test)];
-    for (name, part) in parts {
-        let start = Instant::now();
-        let count = part().map_err(io::Error::other)?.len();
-        let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-        writeln!(io::stdout(), "{name}: {count} images in {milliseconds:.1} ms")?;
-    }
-    Ok(())
+    time("train", percept_mnist::train)?;
+    time("test", percept_mnist::test)
 }

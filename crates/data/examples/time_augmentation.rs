@@ -1,0 +1,46 @@
+//! Prints how long one image takes: `cargo run --release -p percept-data --example time_augmentation`.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+use percept_data::{
+    Augmentation, Dataset, Error, ImageShape, Loader, LoaderScratch, Normalisation, Part,
+};
+
+const IMAGES: usize = 1000;
+const CHUNK: usize = 16;
+
+fn main() -> io::Result<()> {
+    let digits = Augmentation::digits();
+    let elastic = Augmentation { elastic_strength: 34.0, elastic_smoothness: 4.0, ..digits };
+    for (name, augmentation) in
+        [("none", Augmentation::default()), ("affine", digits), ("affine and elastic", elastic)]
+    {
+        let loader = loader(augmentation).map_err(io::Error::other)?;
+        // The fastest of some epochs: others may have had to share the processor.
+        let seconds = (0..30).map(|epoch| epoch_seconds(&loader, epoch)).fold(f64::MAX, f64::min);
+        let microseconds = seconds * 1e6 / IMAGES as f64;
+        writeln!(io::stdout(), "{name}: {microseconds:.2} microseconds a 28x28 image")?;
+    }
+    Ok(())
+}
+
+fn loader(augmentation: Augmentation) -> Result<Loader, Error> {
+    let shape = ImageShape::grey(28, 28);
+    let images: Vec<u8> = (0..IMAGES * shape.len()).map(|i| (i * 7919 % 256) as u8).collect();
+    let data = Dataset::new("ramps", shape, images, vec![0; IMAGES], vec!["ramp".into()])?;
+    Loader::new(Part::whole(Arc::new(data)), augmentation, Normalisation::mnist(), 1)
+}
+
+fn epoch_seconds(loader: &Loader, epoch: u32) -> f64 {
+    let mut pixels = vec![0.0; CHUNK * loader.dataset().shape().len()];
+    let (mut labels, mut scratch) = (vec![0; CHUNK], LoaderScratch::default());
+    let order = loader.order(epoch);
+    let start = Instant::now();
+    for chunk in order.chunks_exact(CHUNK) {
+        loader.fill(epoch, chunk, &mut scratch, &mut pixels, &mut labels);
+        std::hint::black_box(&pixels);
+    }
+    start.elapsed().as_secs_f64()
+}
