@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::resize::resize;
+use crate::resize::{Axis, Outside, sample};
 use crate::{Error, ImageShape, Picture};
 
 /// Height and width of a prepared digit.
@@ -16,6 +16,8 @@ const CENTRE: f32 = 14.0;
 const MIN_CONTRAST: u8 = 24;
 /// A spot of ink with less than this share of the largest spot's area is noise.
 const NOISE_SHARE: f32 = 0.05;
+/// How strong ink is at the edge of a stroke.
+const EDGE: f32 = 0.3;
 
 /// Prepares a grey picture: u8 [28, 28].
 pub(crate) fn prepare(picture: &Picture) -> Result<Vec<u8>, Error> {
@@ -25,7 +27,7 @@ pub(crate) fn prepare(picture: &Picture) -> Result<Vec<u8>, Error> {
     }
     let mut ink = ink(picture.pixels(), shape)?;
     let (rows, columns) = keep_large_spots(&mut ink, shape);
-    Ok(centre(&scale(&ink, shape, rows, columns)))
+    Ok(centre(&ink, shape, rows, columns))
 }
 
 /// Whether a picture is one of MNIST's, or made just like them: 28x28, black corners, the longest side of everything
@@ -98,33 +100,29 @@ fn rank_from_top(counts: &[usize; 256], rank: usize) -> u8 {
         .unwrap_or(0)
 }
 
-/// Removes noise: connected spots of at least 30 % ink that are small beside the largest. Returns the rows and columns
-/// that hold the remaining spots.
+/// Removes noise: spots of ink that are small beside the largest, and pale ink that touches no spot. Returns the rows and
+/// columns that hold the remaining spots.
 fn keep_large_spots(ink: &mut [f32], shape: ImageShape) -> (Range<usize>, Range<usize>) {
     let width = shape.width;
     let (spots, areas) = label_spots(ink, width);
     let largest = areas.iter().copied().max().unwrap_or(0);
     let keep = |spot: u32| spot > 0 && areas[spot as usize] as f32 >= NOISE_SHARE * largest as f32;
-    for (ink, &spot) in ink.iter_mut().zip(&spots) {
-        if spot > 0 && !keep(spot) {
-            *ink = 0.0;
+    for (at, value) in ink.iter_mut().enumerate().filter(|(_, value)| **value > 0.0) {
+        if !neighbours(at, width, spots.len()).any(|near| keep(spots[near])) {
+            *value = 0.0;
         }
     }
-    let (rows, columns) = bounds(&spots, width, |&spot| keep(spot));
-    // One pixel more, for the soft edge of the ink; what is further away is noise.
-    let widen =
-        |range: Range<usize>, end: usize| range.start.saturating_sub(1)..(range.end + 1).min(end);
-    (widen(rows, shape.height), widen(columns, width))
+    bounds(&spots, width, |&spot| keep(spot))
 }
 
-/// Numbers the spots of ink (pixels of at least 30 %, touching by side or corner) from 1; 0 is no ink. Returns the number of each
+/// Numbers the spots of ink (pixels of at least [`EDGE`], touching by side or corner) from 1; 0 is no ink. Returns the number of each
 /// pixel and the area of each spot.
 fn label_spots(ink: &[f32], width: usize) -> (Vec<u32>, Vec<usize>) {
     let mut spots = vec![0u32; ink.len()];
     let mut areas = vec![0];
     let mut open = Vec::new();
     for start in 0..ink.len() {
-        if spots[start] > 0 || ink[start] < 0.3 {
+        if spots[start] > 0 || ink[start] < EDGE {
             continue;
         }
         let spot = areas.len() as u32;
@@ -134,7 +132,7 @@ fn label_spots(ink: &[f32], width: usize) -> (Vec<u32>, Vec<usize>) {
         while let Some(at) = open.pop() {
             areas[spot as usize] += 1;
             for next in neighbours(at, width, ink.len()) {
-                if spots[next] == 0 && ink[next] >= 0.3 {
+                if spots[next] == 0 && ink[next] >= EDGE {
                     spots[next] = spot;
                     open.push(next);
                 }
@@ -144,7 +142,7 @@ fn label_spots(ink: &[f32], width: usize) -> (Vec<u32>, Vec<usize>) {
     (spots, areas)
 }
 
-/// The up to eight pixels around one.
+/// A pixel and the up to eight around it.
 fn neighbours(at: usize, width: usize, len: usize) -> impl Iterator<Item = usize> {
     let (y, x, height) = (at / width, at % width, len / width);
     let rows = y.saturating_sub(1)..(y + 2).min(height);
@@ -168,51 +166,52 @@ fn bounds<T>(
     (top..bottom, left..right)
 }
 
-/// Cuts the ink out and scales its longest side to 20.
-fn scale(
-    ink: &[f32],
-    shape: ImageShape,
-    rows: Range<usize>,
-    columns: Range<usize>,
-) -> (Vec<f32>, ImageShape) {
-    let cut: Vec<f32> = ink[rows.start * shape.width..rows.end * shape.width]
-        .chunks_exact(shape.width)
-        .flat_map(|row| &row[columns.clone()])
-        .copied()
-        .collect();
-    let (height, width) = (rows.len(), columns.len());
-    let longest = height.max(width);
-    let to = |side: usize| ((side * INK_SIDE + longest / 2) / longest).max(1);
-    let (small_height, small_width) = (to(height), to(width));
-    let mut small = resize(&cut, ImageShape::grey(height, width), small_height, small_width);
+/// Scales the ink so that its longest side is 20 pixels and its centre of mass is in the middle. Neither is rounded to
+/// whole pixels, unlike in MNIST: what is drawn a little differently is then seen only a little differently.
+fn centre(ink: &[f32], shape: ImageShape, rows: Range<usize>, columns: Range<usize>) -> Vec<u8> {
+    let ImageShape { height, width, .. } = shape;
+    let row_most: Vec<f32> = (0..height).map(|y| most(&ink[y * width..(y + 1) * width])).collect();
+    let column = |x: usize| ink[x..].iter().step_by(width);
+    let column_most: Vec<f32> = (0..width).map(|x| most(column(x))).collect();
+    let longest = extent(&row_most, &rows).max(extent(&column_most, &columns));
+    let scale = longest / INK_SIDE as f64;
+    let (y, x) = centre_of_mass(ink, width);
+    // The middle of pixel 14 is 14.5 pixels from the beginning of the first; so it is with old pixels.
+    let axis = |centre: f32| {
+        let start = f64::from(centre) + 0.5 - (f64::from(CENTRE) + 0.5) * scale;
+        Axis { start, scale, to: SIDE }
+    };
+    let out = sample(ink, shape, axis(y), axis(x), Outside::Zero);
     // A thin stroke pales when it shrinks: full ink is full again.
-    let most = small.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-    small.iter_mut().for_each(|value| *value /= most);
-    (small, ImageShape::grey(small_height, small_width))
+    let full = most(&out).max(f32::MIN_POSITIVE);
+    out.iter().map(|value| (value / full * 255.0).round() as u8).collect()
 }
 
-/// Lays the ink on black with its centre of mass in the middle.
-fn centre((ink, shape): &(Vec<f32>, ImageShape)) -> Vec<u8> {
-    let (y, x) = centre_of_mass(ink, shape.width);
-    let (top, left) = ((CENTRE - y).round() as isize, (CENTRE - x).round() as isize);
-    let mut out = vec![0; SIDE * SIDE];
-    for (at, value) in ink.iter().enumerate() {
-        let row = (at / shape.width).checked_add_signed(top).filter(|&row| row < SIDE);
-        let column = (at % shape.width).checked_add_signed(left).filter(|&column| column < SIDE);
-        if let (Some(row), Some(column)) = (row, column) {
-            out[row * SIDE + column] = (value * 255.0).round() as u8;
-        }
-    }
-    out
+fn most<'a>(values: impl IntoIterator<Item = &'a f32>) -> f32 {
+    values.into_iter().copied().fold(0.0, f32::max)
+}
+
+/// How far ink reaches along an axis, in fractions of a pixel: between the points where it falls below [`EDGE`].
+/// `most` is the strongest ink at each position, `range` where it is at least `EDGE`.
+fn extent(most: &[f32], range: &Range<usize>) -> f64 {
+    let beyond = |outer: Option<&f32>, inner: f32| {
+        let outer = outer.copied().unwrap_or(0.0).min(EDGE - 0.01);
+        f64::from((inner - EDGE) / (inner - outer))
+    };
+    let before = range.start.checked_sub(1).and_then(|at| most.get(at));
+    let (first, last) = (most[range.start], most[range.end - 1]);
+    let between = (range.end - 1 - range.start) as f64;
+    (between + beyond(before, first) + beyond(most.get(range.end), last)).max(1.0)
 }
 
 /// Row and column of the centre of mass.
 fn centre_of_mass(ink: &[f32], width: usize) -> (f32, f32) {
+    // f64: the sums over a large photograph need more than 24 bits.
     let (mut mass, mut y, mut x) = (0.0, 0.0, 0.0);
-    for (at, &value) in ink.iter().enumerate() {
+    for (at, value) in ink.iter().map(|&value| f64::from(value)).enumerate() {
         mass += value;
-        y += value * (at / width) as f32;
-        x += value * (at % width) as f32;
+        y += value * (at / width) as f64;
+        x += value * (at % width) as f64;
     }
-    (y / mass, x / mass)
+    ((y / mass) as f32, (x / mass) as f32)
 }

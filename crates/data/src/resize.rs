@@ -7,22 +7,60 @@ use crate::ImageShape;
 /// When an axis shrinks, each new pixel is the average of the old pixels that it covers, partly covered ones counted in
 /// part; when it grows, new pixels are interpolated between the centres of the old ones.
 pub(crate) fn resize(pixels: &[f32], shape: ImageShape, height: usize, width: usize) -> Vec<f32> {
-    let rows = resize_axis(pixels, 1, shape.height, shape.width * shape.channels, height);
-    resize_axis(&rows, height, shape.width, shape.channels, width)
+    let whole = |from: usize, to| Axis { start: 0.0, scale: from as f64 / to as f64, to };
+    sample(pixels, shape, whole(shape.height, height), whole(shape.width, width), Outside::Edge)
 }
 
-/// Resizes the middle axis of [outer, from, inner] to `to`.
-fn resize_axis(pixels: &[f32], outer: usize, from: usize, inner: usize, to: usize) -> Vec<f32> {
-    if from == to {
-        return pixels.to_vec();
-    }
-    let mut out = vec![0.0; outer * to * inner];
-    for (source, target) in pixels.chunks_exact(from * inner).zip(out.chunks_exact_mut(to * inner))
-    {
+/// Which part of an axis the new pixels cover.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Axis {
+    /// Where the first new pixel begins, in old pixels from the beginning of the first.
+    pub start: f64,
+    /// How many old pixels a new pixel covers.
+    pub scale: f64,
+    /// How many new pixels there are.
+    pub to: usize,
+}
+
+/// What lies outside of the old image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// The nearest pixel of the edge.
+    Edge,
+    /// Zeros.
+    Zero,
+}
+
+/// As [`resize`], for any part of the image.
+pub(crate) fn sample(
+    pixels: &[f32],
+    shape: ImageShape,
+    rows: Axis,
+    columns: Axis,
+    outside: Outside,
+) -> Vec<f32> {
+    let ImageShape { height, width, channels } = shape;
+    let between = sample_axis(pixels, [1, height, width * channels], rows, outside);
+    sample_axis(&between, [rows.to, width, channels], columns, outside)
+}
+
+/// Samples the middle axis of [outer, from, inner].
+fn sample_axis(
+    pixels: &[f32],
+    [outer, from, inner]: [usize; 3],
+    axis: Axis,
+    outside: Outside,
+) -> Vec<f32> {
+    let mut out = vec![0.0; outer * axis.to * inner];
+    let targets = out.chunks_exact_mut(axis.to * inner);
+    for (source, target) in pixels.chunks_exact(from * inner).zip(targets) {
         for (i, target) in target.chunks_exact_mut(inner).enumerate() {
-            for (at, weight) in weights(i, from, to) {
-                let source = &source[at * inner..][..inner];
-                for (t, s) in target.iter_mut().zip(source) {
+            for (at, weight) in axis.weights(i) {
+                if outside == Outside::Zero && !(0..from as isize).contains(&at) {
+                    continue;
+                }
+                let at = at.clamp(0, from as isize - 1) as usize;
+                for (t, s) in target.iter_mut().zip(&source[at * inner..][..inner]) {
                     *t += weight * s;
                 }
             }
@@ -31,20 +69,18 @@ fn resize_axis(pixels: &[f32], outer: usize, from: usize, inner: usize, to: usiz
     out
 }
 
-/// Which old positions make up new position `i`, and their weights (which add up to 1).
-fn weights(i: usize, from: usize, to: usize) -> impl Iterator<Item = (usize, f32)> {
-    let scale = from as f64 / to as f64;
-    let (low, high) = match to < from {
-        true => (i as f64 * scale, (i + 1) as f64 * scale),
-        // A window one old pixel wide, around the new pixel's centre.
-        false => ((i as f64 + 0.5) * scale - 0.5, (i as f64 + 0.5) * scale + 0.5),
-    };
-    let last = from as isize - 1;
-    (low.floor() as isize..high.ceil() as isize).map(move |at| {
-        let covered = high.min(at as f64 + 1.0) - low.max(at as f64);
-        // Windows that reach over the edge count the edge pixel again.
-        (at.clamp(0, last) as usize, (covered / (high - low)) as f32)
-    })
+impl Axis {
+    /// Which old positions make up new position `i`, and their weights (which add up to 1).
+    fn weights(&self, i: usize) -> impl Iterator<Item = (isize, f32)> + use<> {
+        let middle = self.start + (i as f64 + 0.5) * self.scale;
+        // Not narrower than one old pixel: when the image grows, this interpolates between centres.
+        let window = self.scale.max(1.0);
+        let (low, high) = (middle - window / 2.0, middle + window / 2.0);
+        (low.floor() as isize..high.ceil() as isize).map(move |at| {
+            let covered = high.min(at as f64 + 1.0) - low.max(at as f64);
+            (at, (covered / window) as f32)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -17,10 +17,12 @@ fn prepare(picture: &Picture) -> Vec<u8> {
     Preprocessing::mnist().prepare(picture).unwrap()
 }
 
-/// Mean difference of two prepared pictures in grey levels.
-fn difference(a: &[u8], b: &[u8]) -> f32 {
-    let sum: u32 = a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b))).sum();
-    sum as f32 / a.len() as f32
+/// The cosine of the angle between two prepared pictures: 1 when they are alike.
+fn likeness(a: &[u8], b: &[u8]) -> f32 {
+    let dot = |a: &[u8], b: &[u8]| -> f32 {
+        a.iter().zip(b).map(|(&a, &b)| f32::from(a) * f32::from(b)).sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 fn print(pixels: &[u8]) -> String {
@@ -31,20 +33,20 @@ fn print(pixels: &[u8]) -> String {
         .join("\n")
 }
 
-/// Longest side 20 (a dim edge may make it one more or less), centre of mass within half a pixel of 14, brightest white.
+/// Longest side 20 (one more where it falls between pixels), centre of mass at 14, brightest white.
 fn assert_like_mnist(pixels: &[u8], what: &str) {
-    let ink = |at: &usize| pixels[*at] > 0;
+    let ink = |at: &usize| pixels[*at] > 50;
     let range = |of: fn(usize) -> usize| {
         let places: Vec<usize> = (0..784).filter(ink).map(of).collect();
         places.iter().max().unwrap() - places.iter().min().unwrap() + 1
     };
     let side = range(|at| at / 28).max(range(|at| at % 28));
-    assert!((19..=20).contains(&side), "{what}: longest side {side}\n{}", print(pixels));
+    assert!((19..=21).contains(&side), "{what}: longest side {side}\n{}", print(pixels));
     let mass: f32 = pixels.iter().map(|&p| f32::from(p)).sum();
     for of in [|at| at / 28, |at| at % 28] as [fn(usize) -> usize; 2] {
         let moment: f32 = (0..784).map(|at| f32::from(pixels[at]) * of(at) as f32).sum();
         let centre = moment / mass;
-        assert!((centre - 14.0).abs() <= 0.51, "{what}: centre {centre}\n{}", print(pixels));
+        assert!((centre - 14.0).abs() < 0.2, "{what}: centre {centre}\n{}", print(pixels));
     }
     assert_eq!(pixels.iter().max(), Some(&255), "{what}");
 }
@@ -69,7 +71,8 @@ fn kept_pictures_are_the_drawn_ones() {
     }
 }
 
-/// Place, size, polarity and contrast do not matter. Two grey levels a pixel: edges fall differently on the pixel grid.
+/// Place, size, polarity and contrast do not matter. 0.97: edges fall differently on the
+/// pixel grid, and how far ink reaches is known to a fraction of a pixel.
 #[test]
 fn what_does_not_matter_changes_little() {
     for digit in 0..10 {
@@ -82,9 +85,9 @@ fn what_does_not_matter_changes_little() {
             Style { width: 400, height: 400, at: (90.0, 60.0), size: 280.0, pen: 32.0, ..PLAIN },
         ] {
             let seen = prepare(&drawing::draw(digit, &style));
-            let differs = difference(&plain, &seen);
+            let alike = likeness(&plain, &seen);
             let pictures = format!("{}\n{}", print(&plain), print(&seen));
-            assert!(differs < 4.0, "{digit} {style:?} differs by {differs}\n{pictures}");
+            assert!(alike > 0.97, "{digit} {style:?}: {alike}\n{pictures}");
         }
     }
 }
@@ -105,8 +108,8 @@ fn noise_is_not_ink() {
         }
         let noisy = Picture::new(clean.shape(), noisy).unwrap();
         let (clean, noisy) = (prepare(&clean), prepare(&noisy));
-        let differs = difference(&clean, &noisy);
-        assert!(differs < 4.0, "{digit}: {differs}\n{}\n{}", print(&clean), print(&noisy));
+        let alike = likeness(&clean, &noisy);
+        assert!(alike > 0.97, "{digit}: {alike}\n{}\n{}", print(&clean), print(&noisy));
     }
 }
 
