@@ -55,7 +55,7 @@ impl std::fmt::Display for ImageShape {
 /// Images with their labels, class names and origin; immutable.
 ///
 /// # Shapes
-/// images u8 [N, height, width, channels], labels u32 [N] in 0..class count.
+/// images u8 [N, height, width, channels], labels u32 `[N]` in 0..class count.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     shape: ImageShape,
@@ -140,7 +140,7 @@ impl Dataset {
         &self.images
     }
 
-    /// All labels, [N].
+    /// All labels, `[N]`.
     #[must_use]
     pub fn labels(&self) -> &[u32] {
         &self.labels

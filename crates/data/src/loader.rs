@@ -88,7 +88,7 @@ impl Loader {
     /// Writes pixels and labels of `examples` (a piece of [`Self::order`] or [`Self::examples`]).
     ///
     /// # Shapes
-    /// pixels f32 [N, height, width, channels], labels u32 [N], where N is the number of `examples`.
+    /// pixels f32 [N, height, width, channels], labels u32 `[N]`, where N is the number of `examples`.
     ///
     /// # Panics
     /// When the lengths do not match, or an example is not in the data set.

@@ -17,7 +17,7 @@ use crate::codec::{IMAGE, Model};
 /// Images of a piece; pieces are decoded side by side.
 const PIECE: usize = 2500;
 
-/// Packs images (u8 [N, 28, 28]) and labels (u8 [N] in 0..16).
+/// Packs images (u8 [N, 28, 28]) and labels (u8 `[N]` in 0..16).
 ///
 /// # Panics
 /// When images and labels differ in number or a label does not fit into half a byte.

@@ -25,7 +25,7 @@ pub const SIDE: usize = codec::SIDE;
 /// Images and their labels.
 ///
 /// # Shapes
-/// images u8 [N, 28, 28], 0 is black (paper) and 255 white (ink); labels u8 [N] in 0..=9.
+/// images u8 [N, 28, 28], 0 is black (paper) and 255 white (ink); labels u8 `[N]` in 0..=9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digits {
     /// The pixels, row by row.
