@@ -25,7 +25,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// y[i] = f(x[i]).
+    /// `y[i]` = f(`x[i]`).
     ///
     /// # Panics
     /// When the lengths differ.
@@ -41,7 +41,7 @@ impl Activation {
         }
     }
 
-    /// grad_x[i] = grad_y[i] * f'(x[i]), given also y = f(x).
+    /// `grad_x[i]` = `grad_y[i]` * f'(`x[i]`), given also y = f(x).
     ///
     /// # Panics
     /// When the lengths differ.
@@ -93,7 +93,7 @@ fn each_backward<T: Element>(at: &[T], grad_y: &[T], grad_x: &mut [T], slope: im
 }
 
 per_isa! {
-    /// y[i] = max(x[i], 0).
+    /// `y[i]` = max(`x[i]`, 0).
     pub fn relu<T>(x: &[T], y: &mut [T]) {
         for (y, x) in y.iter_mut().zip(x) {
             *y = x.relu();
@@ -102,7 +102,7 @@ per_isa! {
 }
 
 per_isa! {
-    /// grad_x[i] = grad_y[i] where y[i] > 0, else 0.
+    /// `grad_x[i]` = `grad_y[i]` where `y[i]` > 0, else 0.
     pub fn relu_backward<T>(y: &[T], grad_y: &[T], grad_x: &mut [T]) {
         for ((grad_x, grad_y), y) in grad_x.iter_mut().zip(grad_y).zip(y) {
             *grad_x = if *y > T::ZERO { *grad_y } else { T::ZERO };
@@ -111,7 +111,7 @@ per_isa! {
 }
 
 per_isa! {
-    /// y[i] = x[i] where positive, slope * x[i] elsewhere.
+    /// `y[i]` = `x[i]` where positive, slope * `x[i]` elsewhere.
     pub fn leaky_relu<T>(slope: T, x: &[T], y: &mut [T]) {
         for (y, x) in y.iter_mut().zip(x) {
             *y = if *x > T::ZERO { *x } else { slope * *x };
@@ -120,7 +120,7 @@ per_isa! {
 }
 
 per_isa! {
-    /// grad_x[i] = grad_y[i] where x[i] > 0, else slope * grad_y[i].
+    /// `grad_x[i]` = `grad_y[i]` where `x[i]` > 0, else slope * `grad_y[i]`.
     pub fn leaky_relu_backward<T>(slope: T, x: &[T], grad_y: &[T], grad_x: &mut [T]) {
         for ((grad_x, grad_y), x) in grad_x.iter_mut().zip(grad_y).zip(x) {
             *grad_x = if *x > T::ZERO { *grad_y } else { slope * *grad_y };
@@ -129,7 +129,7 @@ per_isa! {
 }
 
 per_isa! {
-    /// grad[i] = 0 where y[i] is not positive: ReLU's backward in place.
+    /// `grad[i]` = 0 where `y[i]` is not positive: ReLU's backward in place.
     pub fn relu_mask<T>(y: &[T], grad: &mut [T]) {
         for (grad, y) in grad.iter_mut().zip(y) {
             *grad = if *y > T::ZERO { *grad } else { T::ZERO };

@@ -1,4 +1,4 @@
-//! Sums, scales and normalisations per channel of [pixels, channels] data.
+//! Sums, scales and normalisations per channel of `[pixels, channels]` data.
 //!
 //! A narrow row of channels would leave vector lanes idle, so the loops run over several pixels at once: a "strip" of
 //! [`strip`] pixels, with the per-channel numbers repeated for each of them.
@@ -35,10 +35,10 @@ fn fold<T: Element>(row: &[T], sums: &mut [T]) {
 }
 
 per_isa! {
-    /// sums[c] = sum over pixels of x[pixel, c].
+    /// `sums[c]` = sum over pixels of `x[pixel, c]`.
     ///
     /// # Shapes
-    /// x [pixels, channels], sums [channels], scratch of at least [`scratch_len`] numbers.
+    /// x `[pixels, channels]`, sums `[channels]`, scratch of at least [`scratch_len`] numbers.
     pub fn sum<T>(x: &[T], sums: &mut [T], scratch: &mut [T]) {
         let width = strip(sums.len()) * sums.len();
         let totals = &mut scratch[..width];
@@ -51,10 +51,10 @@ per_isa! {
 }
 
 per_isa! {
-    /// sums[c] = sum over pixels of (x[pixel, c] - center[c])^2.
+    /// `sums[c]` = sum over pixels of (`x[pixel, c]` - `center[c]`)^2.
     ///
     /// # Shapes
-    /// x [pixels, channels], center and sums [channels], scratch of at least [`scratch_len`] numbers.
+    /// x `[pixels, channels]`, center and sums `[channels]`, scratch of at least [`scratch_len`] numbers.
     pub fn sum_of_squares<T>(x: &[T], center: &[T], sums: &mut [T], scratch: &mut [T]) {
         let width = strip(sums.len()) * sums.len();
         let (totals, rest) = scratch.split_at_mut(width);
@@ -72,10 +72,10 @@ per_isa! {
 }
 
 per_isa! {
-    /// y[pixel, c] = x[pixel, c] * scale[c] + shift[c], then max with 0 where `relu` says so.
+    /// `y[pixel, c]` = `x[pixel, c]` * `scale[c]` + `shift[c]`, then max with 0 where `relu` says so.
     ///
     /// # Shapes
-    /// x and y [pixels, channels], scale and shift [channels], scratch of at least [`scratch_len`] numbers.
+    /// x and y `[pixels, channels]`, scale and shift `[channels]`, scratch of at least [`scratch_len`] numbers.
     pub fn scale_shift<T>(
         x: &[T], scale: &[T], shift: &[T], relu: bool, y: &mut [T], scratch: &mut [T],
     ) {
@@ -99,11 +99,11 @@ per_isa! {
 }
 
 per_isa! {
-    /// The two sums of batch norm's backward: grad_sum[c] = sum of g, product_sum[c] = sum of g * (x - center[c]),
+    /// The two sums of batch norm's backward: `grad_sum[c]` = sum of g, `product_sum[c]` = sum of g * (x - `center[c]`),
     /// where g is grad_y, or 0 where `y` is given and not positive (the ReLU behind it).
     ///
     /// # Shapes
-    /// x, y and grad_y [pixels, channels], center and both sums [channels], scratch of at least [`scratch_len`].
+    /// x, y and grad_y `[pixels, channels]`, center and both sums `[channels]`, scratch of at least [`scratch_len`].
     pub fn gradient_sums<T>(
         x: &[T], center: &[T], y: Option<&[T]>, grad_y: &[T], grad_sum: &mut [T], product_sum: &mut [T],
         scratch: &mut [T],
@@ -137,11 +137,11 @@ per_isa! {
 }
 
 per_isa! {
-    /// grad_x[pixel, c] = scale[c] * g + slope[c] * x[pixel, c] + shift[c], where g is grad_y, or 0 where `y` is given
+    /// `grad_x[pixel, c]` = `scale[c]` * g + `slope[c]` * `x[pixel, c]` + `shift[c]`, where g is grad_y, or 0 where `y` is given
     /// and not positive.
     ///
     /// # Shapes
-    /// x, y, grad_y and grad_x [pixels, channels], scale, slope and shift [channels], scratch of [`scratch_len`].
+    /// x, y, grad_y and grad_x `[pixels, channels]`, scale, slope and shift `[channels]`, scratch of [`scratch_len`].
     pub fn gradient_combine<T>(
         x: &[T], y: Option<&[T]>, grad_y: &[T], scale: &[T], slope: &[T], shift: &[T], grad_x: &mut [T],
         scratch: &mut [T],

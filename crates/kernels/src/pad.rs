@@ -46,7 +46,7 @@ impl Frame {
     /// Copies the part of the image that the frame shows, and fills the rest of the frame.
     ///
     /// # Shapes
-    /// `image` [height, width, channels], `out` [frame_height, frame_width, channels].
+    /// `image` `[height, width, channels]`, `out` `[frame_height, frame_width, channels]`.
     ///
     /// # Panics
     /// When a slice is too short.

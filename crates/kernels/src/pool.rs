@@ -63,10 +63,10 @@ impl Windows {
     }
 }
 
-/// y[image, window, c] = the greatest of the window's x; NaN wins.
+/// `y[image, window, c]` = the greatest of the window's x; NaN wins.
 ///
 /// # Shapes
-/// x [images, input, channels], y [images, output, channels].
+/// x `[images, input, channels]`, y `[images, output, channels]`.
 ///
 /// # Panics
 /// When the lengths do not fit the windows.
@@ -75,11 +75,11 @@ pub fn max_forward<T: Element>(isa: Isa, windows: &Windows, x: &[T], y: &mut [T]
     if windows.is_halving() { halve(isa, windows, x, y) } else { max_any(isa, windows, x, y) }
 }
 
-/// grad_x[pixel] = sum of grad_y over the windows whose greatest number is first met at that pixel, given y as
+/// `grad_x[pixel]` = sum of grad_y over the windows whose greatest number is first met at that pixel, given y as
 /// [`max_forward`] made it.
 ///
 /// # Shapes
-/// x and grad_x [images, input, channels], y and grad_y [images, output, channels], scratch [output, channels].
+/// x and grad_x `[images, input, channels]`, y and grad_y `[images, output, channels]`, scratch `[output, channels]`.
 ///
 /// # Panics
 /// When the lengths do not fit the windows.
@@ -101,10 +101,10 @@ pub fn max_backward<T: Element>(
     }
 }
 
-/// y[image, window, c] = the window's sum of x divided by `divisor` numbers; padding counts as zeros.
+/// `y[image, window, c]` = the window's sum of x divided by `divisor` numbers; padding counts as zeros.
 ///
 /// # Shapes
-/// x [images, input, channels], y [images, output, channels].
+/// x `[images, input, channels]`, y `[images, output, channels]`.
 ///
 /// # Panics
 /// When the lengths do not fit the windows.
@@ -113,10 +113,10 @@ pub fn average_forward<T: Element>(isa: Isa, windows: &Windows, x: &[T], y: &mut
     average(isa, windows, x, y);
 }
 
-/// grad_x[pixel] = sum of grad_y over the windows that see the pixel, divided by the window's size.
+/// `grad_x[pixel]` = sum of grad_y over the windows that see the pixel, divided by the window's size.
 ///
 /// # Shapes
-/// grad_y [images, output, channels], grad_x [images, input, channels].
+/// grad_y `[images, output, channels]`, grad_x `[images, input, channels]`.
 ///
 /// # Panics
 /// When the lengths do not fit the windows.

@@ -4,8 +4,8 @@
 //! The left matrix has M rows on a grid (rows and columns of pixels, or the images of a chunk) and K columns in runs
 //! of neighbouring numbers (the rows of a convolution's window). Both are described by [`Left`]; two products use it:
 //!
-//! - [`multiply`]: out[m, n] = bias[n] + sum over k of left[m, k] * right[k, n], right packed into [`Panels`];
-//! - [`multiply_transposed`]: out[k, n] += sum over m of left[m, k] * right[m, n].
+//! - [`multiply`]: `out[m, n]` = `bias[n]` + sum over k of `left[m, k]` * `right[k, n]`, right packed into [`Panels`];
+//! - [`multiply_transposed`]: `out[k, n]` += sum over m of `left[m, k]` * `right[m, n]`.
 //!
 //! The SIMD bodies keep a tile of the output in registers (Goto and van de Geijn 2008) and read one number of the
 //! left operand and one run of the right for each multiply-add; images are small, so no further blocking is needed.
@@ -174,7 +174,7 @@ impl Panels {
     }
 }
 
-/// out[m, n] = finish(bias[n] + sum over k of left[m, k] * right[k, n]).
+/// `out[m, n]` = finish(`bias[n]` + sum over k of `left[m, k]` * `right[k, n]`).
 ///
 /// # Shapes
 /// `left` holds what `geometry` describes; `right` is packed by `panels`; `bias`, where there is one, is
@@ -208,7 +208,7 @@ pub fn multiply<T: Element>(
     T::run_product(T::isa(isa), &product, out);
 }
 
-/// out[k, n] += sum over m of left[m, k] * right[m, n]: the gradient of the right matrix of [`multiply`].
+/// `out[k, n]` += sum over m of `left[m, k]` * `right[m, n]`: the gradient of the right matrix of [`multiply`].
 ///
 /// # Shapes
 /// `left` holds what `geometry` describes; right's row m begins at `right_rows(m)` and is `n` long; `out` is

@@ -4,14 +4,14 @@ use crate::body::per_isa;
 use crate::element::Element;
 
 per_isa! {
-    /// to[i] += from[i].
+    /// `to[i]` += `from[i]`.
     pub fn add<T>(from: &[T], to: &mut [T]) {
         to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
     }
 }
 
 per_isa! {
-    /// out[i] = a[i] + b[i].
+    /// `out[i]` = `a[i]` + `b[i]`.
     pub fn sum_of<T>(a: &[T], b: &[T], out: &mut [T]) {
         for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
             *out = *a + *b;
@@ -20,7 +20,7 @@ per_isa! {
 }
 
 per_isa! {
-    /// out[i] = a[i] * b[i].
+    /// `out[i]` = `a[i]` * `b[i]`.
     pub fn product_of<T>(a: &[T], b: &[T], out: &mut [T]) {
         for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
             *out = *a * *b;
@@ -29,7 +29,7 @@ per_isa! {
 }
 
 per_isa! {
-    /// values[i] *= factor.
+    /// `values[i]` *= factor.
     pub fn scale<T>(factor: T, values: &mut [T]) {
         values.iter_mut().for_each(|value| *value *= factor);
     }

@@ -98,7 +98,7 @@ impl<T: Element> Predictor<T> {
     /// The logits of images in memory.
     ///
     /// # Shapes
-    /// `pixels` [N, height, width, channels]; returns [N, classes].
+    /// `pixels` `[N, height, width, channels]`; returns `[N, classes]`.
     ///
     /// # Panics
     /// When `pixels` is not whole images.
@@ -115,7 +115,7 @@ impl<T: Element> Predictor<T> {
     /// The logits of the first `examples` examples of a source, with their labels.
     ///
     /// # Shapes
-    /// `logits` [examples, classes], `labels` [examples].
+    /// `logits` `[examples, classes]`, `labels` `[examples]`.
     ///
     /// # Panics
     /// When the lengths do not fit.

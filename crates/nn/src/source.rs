@@ -9,7 +9,7 @@ pub trait Source<T>: Sync {
     /// Writes the examples at `first`, `first + 1`, ...: as many as there are labels.
     ///
     /// # Shapes
-    /// `pixels` [labels, height, width, channels], as the network's input.
+    /// `pixels` `[labels, height, width, channels]`, as the network's input.
     fn fill(&self, worker: usize, first: usize, pixels: &mut [T], labels: &mut [u32]);
 }
 
@@ -24,7 +24,7 @@ pub trait Source<T>: Sync {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct InMemory<'a, T> {
-    /// [labels, height, width, channels].
+    /// `[labels, height, width, channels]`.
     pub pixels: &'a [T],
     /// One label for each example.
     pub labels: &'a [u32],

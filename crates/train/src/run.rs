@@ -240,7 +240,7 @@ impl Run {
         started: Instant,
     ) -> Result<StepRecord, TrainError> {
         let (done, total_steps) = (self.engine.step_count(), self.total_steps());
-        let factor = self.config.schedule.factor(done, total_steps);
+        let factor = self.config.schedule.factor(done + 1, total_steps);
         let source = LoaderSource { loader: &self.loader, epoch, examples, scratch: &self.scratch };
         let report = self
             .engine
@@ -269,7 +269,7 @@ impl Run {
         let images_per_second = speed.images_per_second();
         let validation = self.validate()?;
         let done = self.engine.step_count();
-        let factor = self.config.schedule.factor(done - 1, self.total_steps());
+        let factor = self.config.schedule.factor(done, self.total_steps());
         let record = EpochRecord {
             epoch: epoch + 1,
             step: done,

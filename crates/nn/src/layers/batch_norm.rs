@@ -9,7 +9,7 @@
 //! Backward (n pixels, xhat = (x - mean) * inv, g = grad_output):
 //! grad_weight = sum g * xhat, grad_bias = sum g, grad_x = weight * inv * (g - grad_bias / n - xhat * grad_weight / n).
 //!
-//! Parameters: weight, bias [channels]. Buffers: running_mean, running_var [channels].
+//! Parameters: weight, bias `[channels]`. Buffers: running_mean, running_var `[channels]`.
 
 use super::{Backward, BatchStatistics, Forward, Layer, Needs};
 use percept_kernels::channels as kernel;
@@ -152,8 +152,7 @@ impl<T: Element> Layer<T> for FixedNormLayer {
     }
 
     fn pack(&self, parameters: &[T], buffers: &[T], packed: &mut [T]) {
-        let fold = super::fold::Fold::of_bias(None, self.channels)
-            .then_norm(self.eps, parameters, buffers);
+        let fold = super::fold::Fold::new(None, self.eps, parameters, buffers);
         packed[..self.channels].copy_from_slice(&fold.scale);
         packed[self.channels..].copy_from_slice(&fold.shift);
     }

@@ -1,10 +1,10 @@
-//! Convolution: y[i, oy, ox, o] = bias[o] + sum over ky, kx, c of x[i, oy * stride + ky - padding, .., c] * weight[ky,
+//! Convolution: `y[i, oy, ox, o]` = `bias[o]` + sum over ky, kx, c of `x[i, oy * stride + ky - padding, .., c]` * weight[ky,
 //! kx, c, o], zero outside the image; a ReLU behind it where fused.
 //!
 //! The image is copied into a zero frame; the product kernels then read every window where it lies, so nothing is
 //! unfolded ("im2col") and all four kinds of data stay in the first caches.
 //!
-//! Parameters: weight [kernel height, kernel width, in_channels / groups, out_channels], bias [out_channels].
+//! Parameters: weight `[kernel height, kernel width, in_channels / groups, out_channels]`, bias `[out_channels]`.
 
 use super::conv_gradient::InputGradient;
 use super::fold::Fold;
@@ -152,14 +152,21 @@ impl ConvLayer {
         &scratch[..self.frame.len()]
     }
 
-    fn pack_forward<T: Element>(&self, weight: &[T], fold: &Fold<T>, packed: &mut [T]) {
-        let (outputs, columns) = (self.geometry.group_outputs(), self.geometry.output.channels);
+    /// Packs each group's weights with their bias: element (k, o) of the weight is `at(k, o)`, of the bias `shift[o]`.
+    fn pack_forward<T: Element>(
+        &self,
+        at: impl Fn(usize, usize) -> T,
+        shift: &[T],
+        packed: &mut [T],
+    ) {
+        let outputs = self.geometry.group_outputs();
         for (group, packed) in packed.chunks_exact_mut(self.group_len()).enumerate() {
             let first = group * outputs;
             let (panels, bias) = packed.split_at_mut(self.panels.len());
-            self.panels
-                .pack(panels, |k, n| weight[k * columns + first + n] * fold.scale[first + n]);
-            bias[..outputs].copy_from_slice(&fold.shift[first..first + outputs]);
+            self.panels.pack(panels, |k, n| at(k, first + n));
+            if !shift.is_empty() {
+                bias[..outputs].copy_from_slice(&shift[first..first + outputs]);
+            }
         }
     }
 
@@ -214,12 +221,15 @@ impl<T: Element> Layer<T> for ConvLayer {
         let columns = self.geometry.output.channels;
         let (weight, rest) = parameters.split_at(self.geometry.weight_len());
         let (bias, norm) = rest.split_at(if self.bias { columns } else { 0 });
-        let mut fold = Fold::of_bias(self.bias.then_some(bias), columns);
-        if let Some(eps) = self.norm {
-            fold = fold.then_norm(eps, norm, buffers);
-        }
         let (forward, backward) = packed.split_at_mut(self.geometry.groups * self.group_len());
-        self.pack_forward(weight, &fold, forward);
+        match self.norm {
+            Some(eps) => {
+                let fold = Fold::new(self.bias.then_some(bias), eps, norm, buffers);
+                let at = |k: usize, n: usize| weight[k * columns + n] * fold.scale[n];
+                self.pack_forward(at, &fold.shift, forward);
+            }
+            None => self.pack_forward(|k, n| weight[k * columns + n], bias, forward),
+        }
         if let Some(gradient) = &self.input_gradient {
             gradient.pack(weight, backward);
         }

@@ -1,6 +1,6 @@
-//! The dense layer: y[i, o] = bias[o] + sum over k of x[i, k] * weight[k, o], a ReLU behind it where fused.
+//! The dense layer: `y[i, o]` = `bias[o]` + sum over k of `x[i, k]` * `weight[k, o]`, a ReLU behind it where fused.
 //!
-//! Parameters: weight [in_features, out_features], bias [out_features].
+//! Parameters: weight `[in_features, out_features]`, bias `[out_features]`.
 
 use super::fold::Fold;
 use super::{Backward, Forward, Layer, Needs, Purpose};
@@ -74,8 +74,7 @@ impl<T: Element> Layer<T> for DenseLayer {
         let at = |k: usize, n: usize| weight[k * self.out_features + n];
         match self.norm {
             Some(eps) => {
-                let fold = Fold::of_bias(self.bias.then_some(bias), self.out_features)
-                    .then_norm(eps, norm, buffers);
+                let fold = Fold::new(self.bias.then_some(bias), eps, norm, buffers);
                 self.forward.pack(forward, |k, n| at(k, n) * fold.scale[n]);
                 packed_bias[..self.out_features].copy_from_slice(&fold.shift);
             }

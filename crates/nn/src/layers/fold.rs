@@ -9,23 +9,18 @@ pub(super) struct Fold<T> {
 }
 
 impl<T: Element> Fold<T> {
-    /// Of a layer's bias alone.
-    pub(super) fn of_bias(bias: Option<&[T]>, channels: usize) -> Self {
-        let shift = bias.map_or_else(|| vec![T::ZERO; channels], <[T]>::to_vec);
-        Self { scale: vec![T::ONE; channels], shift }
-    }
-
-    /// Then of a batch norm: parameters [weight, bias], buffers [running_mean, running_var].
-    pub(super) fn then_norm(mut self, eps: f64, parameters: &[T], buffers: &[T]) -> Self {
-        let channels = self.scale.len();
-        let (weight, bias) = parameters.split_at(channels);
+    /// Of a layer's bias and a batch norm behind it: parameters `[weight, bias]`, buffers `[running_mean, running_var]`.
+    pub(super) fn new(bias: Option<&[T]>, eps: f64, parameters: &[T], buffers: &[T]) -> Self {
+        let channels = parameters.len() / 2;
+        let (weight, norm_bias) = parameters.split_at(channels);
         let (mean, variance) = buffers.split_at(channels);
+        let mut fold = Self { scale: vec![T::ZERO; channels], shift: vec![T::ZERO; channels] };
         for c in 0..channels {
             let scale = weight[c].to_f64() / (variance[c].to_f64() + eps).sqrt();
-            let shift = (self.shift[c].to_f64() - mean[c].to_f64()) * scale + bias[c].to_f64();
-            self.scale[c] = T::from_f64(scale);
-            self.shift[c] = T::from_f64(shift);
+            let own = bias.map_or(0.0, |bias| bias[c].to_f64());
+            fold.scale[c] = T::from_f64(scale);
+            fold.shift[c] = T::from_f64((own - mean[c].to_f64()) * scale + norm_bias[c].to_f64());
         }
-        self
+        fold
     }
 }

@@ -5,7 +5,7 @@
 //! grad_weight = sum over examples of g * xhat, grad_bias = sum of g,
 //! grad_x = inv * (h - mean(h) - xhat * mean(h * xhat)).
 //!
-//! Parameters: weight, bias [height * width * channels].
+//! Parameters: weight, bias `[height * width * channels]`.
 
 use super::{Backward, Forward, Layer, Needs};
 use percept_kernels::element::Element;
