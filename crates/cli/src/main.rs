@@ -1,2 +1,36 @@
-//! The percept program.
-fn main() {}
+//! The percept program: the only place that prints or exits.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::exit,
+    reason = "this is the program: what it finds out has to reach a person"
+)]
+
+mod arguments;
+mod diagram;
+mod failure;
+mod filters;
+mod interrupt;
+mod layer_table;
+mod network_source;
+mod number;
+mod opened_model;
+mod output;
+mod progress;
+mod run_folder;
+mod safe_text;
+mod settings;
+mod shell;
+mod text_table;
+mod verbs;
+
+use arguments::Arguments;
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match verbs::run(Arguments::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

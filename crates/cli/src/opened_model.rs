@@ -1,0 +1,22 @@
+//! Opens model files: whatever is wrong with one is the model's fault (exit code 5).
+
+use crate::failure::{Exit, Failure};
+use percept::train::error::TrainError;
+use percept::train::session::LoadedModel;
+use std::path::Path;
+
+/// A model ready to be used.
+///
+/// # Errors
+/// Exit code 5 where the file is not a sound model.
+pub(crate) fn open(path: &Path, threads: usize) -> Result<LoadedModel, Failure> {
+    LoadedModel::open(path, threads).map_err(|error| match error {
+        error @ (TrainError::Spec(_) | TrainError::Data(_)) => {
+            let origin = path.display();
+            Failure::new(Exit::Model, format!("{origin} is not a sound model"))
+                .caused_by(&error)
+                .hint("use the file as `percept train` wrote it")
+        }
+        error => error.into(),
+    })
+}

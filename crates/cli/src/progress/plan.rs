@@ -1,0 +1,67 @@
+//! What a run is going to do, told before its first step.
+
+use crate::number::grouped;
+use crate::settings::{optimizer_kind, schedule_kind};
+use crate::{layer_table, safe_text};
+use percept::data::Augmentation;
+use percept::train::event::Plan;
+use std::fmt::Write;
+
+/// Data, network and plan.
+pub(super) fn text(plan: &Plan<'_>) -> String {
+    let config = plan.config;
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<9}{value}");
+    };
+    line("data", data(plan));
+    line("network", format!("{}\n", safe_text::one_line(&config.network.name)));
+    line("", layer_table::text(plan.network).replace('\n', "\n         ").trim_end().to_owned() + "\n");
+    line("plan", steps(plan));
+    let rate = config.optimizer.learning_rate();
+    let (optimizer, schedule) = (optimizer_kind(config), schedule_kind(&config.schedule));
+    line("", format!("optimizer {optimizer}, learning rate {rate}, schedule {schedule}"));
+    line("", augmentation(&config.augmentation));
+    let threads = if plan.threads == 1 { "thread" } else { "threads" };
+    line("", format!("{} {threads}, {} instructions, seed {}", plan.threads, plan.isa, config.seed));
+    line("folder", safe_text::one_line(&plan.folder.display().to_string()));
+    text
+}
+
+fn data(plan: &Plan<'_>) -> String {
+    format!(
+        "{}: {} images to learn from, {} for validation, {} classes",
+        safe_text::one_line(plan.data),
+        grouped(plan.train_examples as u64),
+        grouped(plan.validation_examples as u64),
+        plan.class_names.len()
+    )
+}
+
+fn steps(plan: &Plan<'_>) -> String {
+    let (epochs, batch) = (plan.config.epochs, plan.config.batch_size);
+    let steps = format!(
+        "{epochs} epochs of {} steps with {batch} images each",
+        grouped(plan.total_steps / u64::from(epochs.max(1)))
+    );
+    match plan.done_steps {
+        0 => steps,
+        done => format!("{steps}; going on after step {} of {}", grouped(done), grouped(plan.total_steps)),
+    }
+}
+
+fn augmentation(a: &Augmentation) -> String {
+    if a.is_off() {
+        return "no augmentation".to_owned();
+    }
+    let parts = [
+        (a.rotation, format!("rotation up to {} degrees", a.rotation)),
+        (a.scale, format!("scale {} %", a.scale * 100.0)),
+        (a.shear, format!("shear {}", a.shear)),
+        (a.shift, format!("shift {} pixels", a.shift)),
+        (a.elastic_strength, format!("elastic distortion {}", a.elastic_strength)),
+    ];
+    let on: Vec<String> =
+        parts.into_iter().filter(|(amount, _)| *amount != 0.0).map(|(_, words)| words).collect();
+    format!("augmentation: {}", on.join(", "))
+}

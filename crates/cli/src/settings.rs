@@ -1,0 +1,233 @@
+//! A training configuration from the command line: a preset, then a file, then single options, each over the last.
+
+use crate::failure::Failure;
+use crate::network_source::{is_toml, read_spec, read_text};
+use clap::{Args, ValueEnum};
+use percept::data::Augmentation;
+use percept::nn::schedule::Schedule;
+use percept::train::config::Config;
+use percept::train::error::TrainError;
+use percept::train::presets;
+use std::path::{Path, PathBuf};
+
+/// The preset whose training serves a network of one's own: AdamW suits most networks.
+const TRAINING_OF_OWN_NETWORKS: &str = "mlp";
+
+/// What a person can set.
+#[derive(Clone, Debug, Default, Args)]
+#[group(id = "settings", multiple = true)]
+pub(crate) struct Settings {
+    /// `mnist` (inside the program) or a folder with a data set
+    #[arg(long, value_name = "mnist|DIR")]
+    pub(crate) data: Option<String>,
+    /// A preset (mlp, lenet, cnn, best) with the training that suits it, or a network file (.toml)
+    #[arg(short, long, value_name = "PRESET|FILE")]
+    network: Option<String>,
+    /// Settings from a file, such as the config.toml of an earlier run; it need not have all
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Passes over the training images
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// Images of a step
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// How far a step goes
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// The rule of a step; its learning rate starts from a usual one
+    #[arg(long, value_enum)]
+    optimizer: Option<OptimizerName>,
+    /// How the learning rate changes over the training
+    #[arg(long, value_enum)]
+    schedule: Option<ScheduleName>,
+    /// Limit the length of the gradient
+    #[arg(long, value_name = "NORM")]
+    clip_norm: Option<f64>,
+    /// Change the training images a little at random, each time anew
+    #[arg(long, value_enum)]
+    augmentation: Option<Switch>,
+    /// Training images that are set aside for validation
+    #[arg(long, value_name = "N")]
+    validation: Option<usize>,
+    /// Seed of all randomness: the same seed, the same network
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+}
+
+/// Optimizers by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OptimizerName {
+    /// Stochastic gradient descent with Nesterov momentum 0.9
+    Sgd,
+    /// Adam
+    Adam,
+    /// Adam with decoupled weight decay
+    #[value(name = "adamw")]
+    AdamW,
+    /// Orthogonal momentum for the matrices, AdamW for the rest
+    Muon,
+}
+
+/// Schedules by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ScheduleName {
+    /// Always the same
+    Constant,
+    /// A tenth after each third of the training
+    Step,
+    /// Down to zero along half a cosine
+    Cosine,
+    /// Up, then down, along cosines
+    OneCycle,
+    /// Down to zero in a straight line
+    Linear,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl OptimizerName {
+    fn toml(self) -> &'static str {
+        match self {
+            Self::Sgd => {
+                "optimizer = { kind = 'sgd', learning_rate = 0.05, momentum = 0.9, nesterov = true }"
+            }
+            Self::Adam => "optimizer = { kind = 'adam' }",
+            Self::AdamW => "optimizer = { kind = 'adamw' }",
+            Self::Muon => "optimizer = { kind = 'muon' }",
+        }
+    }
+}
+
+impl ScheduleName {
+    fn toml(self) -> &'static str {
+        match self {
+            Self::Constant => "schedule = { kind = 'constant' }",
+            Self::Step => "schedule = { kind = 'step', every = 0.3333333333333333 }",
+            Self::Cosine => "schedule = { kind = 'cosine' }",
+            Self::OneCycle => "schedule = { kind = 'one_cycle' }",
+            Self::Linear => "schedule = { kind = 'linear' }",
+        }
+    }
+}
+
+impl Settings {
+    /// The configuration that was asked for.
+    ///
+    /// # Errors
+    /// Exit code 2, naming the file or option that cannot be used.
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        let mut config = self.with_network()?;
+        if let Some(path) = &self.config {
+            let name = path.display().to_string();
+            let text = read_text(path).map_err(|failure| failure.hint("check the path"))?;
+            config = config.overlaid(&text).map_err(|error| Failure::from(error).about(&name))?;
+            // A network that was named beside the file is meant.
+            if self.network.is_some() {
+                config.network = self.with_network()?.network;
+            }
+        }
+        self.overlay_options(config).map_err(Failure::from)
+    }
+
+    fn with_network(&self) -> Result<Config, Failure> {
+        let name = self.network.as_deref().unwrap_or(presets::DEFAULT);
+        if let Some(preset) = presets::find(name) {
+            return Ok(preset.config());
+        }
+        if !is_toml(Path::new(name)) {
+            let names: Vec<&str> = presets::all().iter().map(|preset| preset.name).collect();
+            let message = format!("`{name}` is neither a preset nor a network file (.toml)");
+            let hint = format!("presets are {}; `percept show cnn --json` shows one", names.join(", "));
+            return Err(Failure::usage(message).hint(hint));
+        }
+        let spec = read_spec(Path::new(name))?;
+        let base = presets::find(TRAINING_OF_OWN_NETWORKS).unwrap_or(&presets::all()[0]);
+        Ok(Config { network: spec, ..base.config() })
+    }
+
+    fn overlay_options(&self, mut config: Config) -> Result<Config, TrainError> {
+        if let Some(optimizer) = self.optimizer {
+            config = config.overlaid(optimizer.toml())?;
+        }
+        if let Some(schedule) = self.schedule {
+            config = config.overlaid(schedule.toml())?;
+        }
+        if let Some(rate) = self.learning_rate {
+            config.optimizer = config.optimizer.with_learning_rate(rate);
+        }
+        config.data = self.data.clone().unwrap_or(config.data);
+        config.epochs = self.epochs.unwrap_or(config.epochs);
+        config.batch_size = self.batch_size.unwrap_or(config.batch_size);
+        config.validation = self.validation.unwrap_or(config.validation);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.clip_norm = self.clip_norm.or(config.clip_norm);
+        match self.augmentation {
+            Some(Switch::Off) => config.augmentation = Augmentation::default(),
+            Some(Switch::On) if config.augmentation.is_off() => {
+                config.augmentation = Augmentation::digits();
+            }
+            _ => {}
+        }
+        Ok(config)
+    }
+}
+
+/// The `kind` of a setting that has one: `muon`, `linear`.
+pub(crate) fn optimizer_kind(config: &Config) -> String {
+    kind(toml::Value::try_from(&config.optimizer))
+}
+
+/// As [`optimizer_kind`], of the schedule.
+pub(crate) fn schedule_kind(schedule: &Schedule) -> String {
+    kind(toml::Value::try_from(schedule))
+}
+
+fn kind(value: Result<toml::Value, toml::ser::Error>) -> String {
+    let value = value.ok();
+    let kind = value.as_ref().and_then(|value| value.get("kind")?.as_str());
+    kind.unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn options_win_over_the_file_and_the_file_over_the_preset() {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(b"epochs = 7\nbatch_size = 50").expect("written");
+        let settings = Settings {
+            network: Some("lenet".into()),
+            config: Some(file.path().to_owned()),
+            batch_size: Some(9),
+            optimizer: Some(OptimizerName::Sgd),
+            schedule: Some(ScheduleName::Cosine),
+            augmentation: Some(Switch::Off),
+            learning_rate: Some(0.25),
+            ..Settings::default()
+        };
+        let config = settings.config().expect("a configuration");
+        assert_eq!((config.epochs, config.batch_size), (7, 9));
+        assert_eq!(config.network.name, "lenet");
+        assert_eq!((optimizer_kind(&config).as_str(), config.optimizer.learning_rate()), ("sgd", 0.25));
+        assert_eq!(schedule_kind(&config.schedule), "cosine");
+        assert!(config.augmentation.is_off());
+    }
+
+    #[test]
+    fn every_named_optimizer_and_schedule_can_be_read() {
+        let config = presets::all()[0].config();
+        for name in OptimizerName::value_variants() {
+            config.overlaid(name.toml()).expect("an optimizer").optimizer.validate().expect("valid");
+        }
+        for name in ScheduleName::value_variants() {
+            config.overlaid(name.toml()).expect("a schedule").schedule.validate().expect("valid");
+        }
+    }
+}

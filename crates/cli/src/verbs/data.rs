@@ -1,0 +1,73 @@
+//! `percept data`: looks at data.
+
+use crate::failure::Failure;
+use crate::{output, safe_text};
+use clap::{Args, Subcommand};
+use percept::data::contact_sheet::{self, Sheet};
+use percept::data::{Loader, Part};
+use percept::train::{presets, sources};
+use std::path::PathBuf;
+
+/// Look at data
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Preview(Preview),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  percept data preview --out digits.png
+  percept data preview --data my-digits/ --network mlp --count 20 --seed 7";
+
+/// Draw images as they are and as augmentation changes them, as a PNG
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+struct Preview {
+    /// `mnist` or a folder with a data set
+    #[arg(long, value_name = "mnist|DIR", default_value = "mnist")]
+    data: String,
+    /// The preset whose augmentation is shown
+    #[arg(long, value_name = "PRESET", default_value = presets::DEFAULT)]
+    network: String,
+    /// The picture to write
+    #[arg(long, value_name = "FILE", default_value = "preview.png")]
+    out: PathBuf,
+    /// How many images
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    count: usize,
+    /// Seed of the choice of images and of their changes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Verb::Preview(arguments) = &arguments.verb;
+    let Some(preset) = presets::find(&arguments.network) else {
+        let names: Vec<&str> = presets::all().iter().map(|preset| preset.name).collect();
+        return Err(Failure::usage(format!("there is no preset `{}`", arguments.network))
+            .hint(format!("presets are {}", names.join(", "))));
+    };
+    let config = preset.config();
+    let opened = sources::open(&arguments.data)?;
+    let dataset = opened.train.clone();
+    let splits = sources::splits(opened, 0, arguments.seed)?;
+    let normalisation = sources::preprocessing(&splits).normalisation;
+    let part = Part::whole(dataset);
+    let loader = Loader::new(part, config.augmentation, normalisation, arguments.seed)?;
+    let sheet = Sheet { examples: arguments.count, ..Sheet::default() };
+    let picture = contact_sheet::draw(&loader, &sheet)?;
+    output::write_png(&arguments.out, &picture.into())?;
+    let (shown, out) = (arguments.count.min(loader.len()), arguments.out.display().to_string());
+    output::print(&format!(
+        "{}: {shown} images of {}, as they are and as training sees them in {} epochs\n",
+        safe_text::one_line(&out),
+        safe_text::one_line(loader.dataset().description()),
+        sheet.versions
+    ))
+}

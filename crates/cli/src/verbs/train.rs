@@ -1,0 +1,134 @@
+//! `percept train`: learns from images.
+
+use crate::failure::{Exit, Failure};
+use crate::number::{percent, time};
+use crate::progress::{JsonLines, Progress, finished_json};
+use crate::settings::Settings;
+use crate::text_table::{self, Side};
+use crate::{interrupt, output, run_folder, safe_text, shell};
+use clap::Args;
+use percept::eval::metrics::Proportion;
+use percept::eval::report::Report;
+use percept::model::model::Model;
+use percept::train::event::{Observer, Outcome};
+use percept::train::run::Run;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  percept train                                     the preset `cnn` on MNIST
+  percept train --network mlp --epochs 5            a smaller network, for a shorter time
+  percept train --config runs/a/config.toml --seed 2 --out runs/b     an earlier run with another seed
+  percept train --data my-digits/ --network my-network.toml
+  percept train --resume runs/a                     go on with a run that was interrupted
+
+Ctrl-C writes a checkpoint first. A run that goes on from it ends with the weights of one that never stopped.
+A run's folder holds config.toml, history.csv, checkpoint/ and, at the end, model.safetensors.";
+
+/// Train a network and keep the model
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+    /// The run's folder, which must not exist yet; by default runs/<network>-<date>-<time>
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    out: Option<PathBuf>,
+    /// Go on with an interrupted run, with its own settings
+    #[arg(long, value_name = "DIR", conflicts_with = "settings")]
+    resume: Option<PathBuf>,
+    /// Threads at work; 0 means one per processor. The result is the same for any number
+    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
+    threads: usize,
+    /// Print a line of JSON for each epoch and for the result
+    #[arg(long)]
+    json: bool,
+    /// Print no progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let stop = interrupt::stop_flag()?;
+    let run = prepare(arguments)?;
+    let mut progress = Progress::new(arguments.quiet);
+    let mut lines = JsonLines::default();
+    let mut observers: Vec<&mut dyn Observer> = vec![&mut progress];
+    if arguments.json {
+        observers.push(&mut lines);
+    }
+    let outcome = run.execute(&mut observers, &stop);
+    progress.clear();
+    let outcome = outcome?;
+    if arguments.json {
+        let hash = outcome.model.as_deref().map(weight_hash).transpose()?;
+        lines.line(&finished_json(&outcome, hash.as_deref()));
+        lines.end()?;
+    }
+    match (&outcome.model, arguments.json) {
+        (None, _) => Err(interrupted(&outcome)),
+        (Some(_), true) => Ok(()),
+        (Some(model), false) => output::print(&result(&outcome, model)),
+    }
+}
+
+fn prepare(arguments: &Arguments) -> Result<Run, Failure> {
+    if let Some(folder) = &arguments.resume {
+        return Ok(Run::resume(folder, arguments.threads)?);
+    }
+    let config = arguments.settings.config()?;
+    let folder = match &arguments.out {
+        Some(folder) => folder.clone(),
+        None => run_folder::unused(&config.network.name),
+    };
+    Ok(Run::new(config, folder, arguments.threads)?)
+}
+
+fn weight_hash(model: &Path) -> Result<String, Failure> {
+    Ok(Model::read(model)?.weight_hash())
+}
+
+fn interrupted(outcome: &Outcome) -> Failure {
+    let message = format!("interrupted; a checkpoint is in {}", outcome.checkpoint.display());
+    let command = format!("percept train --resume {}", shell::quoted(&outcome.folder));
+    Failure::new(Exit::Interrupted, message).hint(format!("go on with: {command}"))
+}
+
+/// What came of the run, for a person.
+fn result(outcome: &Outcome, model: &Path) -> String {
+    let mut text = String::new();
+    for (name, report) in [("test", &outcome.test), ("validation", &outcome.validation)] {
+        if let Some(report) = report {
+            let _ = writeln!(text, "{:<21}{}", format!("{name} accuracy"), share(&report.accuracy));
+        }
+    }
+    if let Some(report) = outcome.test.as_ref().or(outcome.validation.as_ref()) {
+        let _ = writeln!(text, "\n{}", classes(report));
+    }
+    let quoted = shell::quoted(model);
+    let _ = writeln!(text, "{:<21}{}", "trained in", time(outcome.elapsed));
+    let _ = writeln!(text, "{:<21}{}", "model", safe_text::one_line(&model.display().to_string()));
+    let _ = writeln!(text, "{:<21}percept predict {quoted} IMAGE", "use it");
+    let _ = writeln!(text, "{:<21}percept evaluate {quoted}", "measure it");
+    text
+}
+
+fn share(share: &Proportion) -> String {
+    let Proportion { correct, total, value, low, high } = *share;
+    let (value, low, high) = (percent(value), percent(low), percent(high));
+    format!("{value} ({correct} of {total} right; 95 % interval {low} to {high})")
+}
+
+/// The share of each class's images that were right, which is its recall.
+fn classes(report: &Report) -> String {
+    let mut rows = vec![["class", "accuracy", "images"].map(str::to_owned).to_vec()];
+    rows.extend(report.classes.iter().map(|class| {
+        vec![
+            safe_text::one_line(&class.name),
+            percent(class.scores.recall),
+            class.scores.support.to_string(),
+        ]
+    }));
+    text_table::text(&[Side::Left, Side::Right, Side::Right], &rows)
+}
