@@ -1,5 +1,6 @@
 //! Reports made readable: one file per form.
 
+pub mod html;
 mod json;
 mod table;
 mod text;

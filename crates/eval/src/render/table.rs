@@ -30,7 +30,7 @@ pub(super) fn cell(name: &str, width: usize) -> String {
 }
 
 /// Characters that reorder what follows them, and so could turn a row of numbers around.
-fn is_bidi(c: char) -> bool {
+pub(super) fn is_bidi(c: char) -> bool {
     matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
