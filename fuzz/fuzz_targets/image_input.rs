@@ -1,0 +1,36 @@
+//! Pictures in every format that is read, prepared as a digit: no panic, bounded memory.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use percept_data::{Error, Fit, ImageShape, MAX_DECODED_BYTES, MAX_SIDE, Normalisation, Picture, Preprocessing};
+
+/// What decoding may take, and what preparing may take for each byte of the picture.
+const DECODING: usize = 2 * MAX_DECODED_BYTES as usize + (16 << 20);
+const PREPARING: usize = 24;
+
+fuzz_target!(|bytes: &[u8]| {
+    let read = percept_fuzz::within(DECODING, || Picture::from_bytes(bytes, "fuzz"));
+    let Ok(picture) = read else { return };
+    let ImageShape { height, width, channels } = picture.shape();
+    assert_eq!(picture.pixels().len(), height * width * channels);
+    assert!(height.max(width) <= MAX_SIDE as usize && matches!(channels, 1 | 3));
+    // Larger ones take as long as they are large: few would be tried.
+    if picture.pixels().len() > 1 << 20 {
+        return;
+    }
+    let limit = (1 << 20) + PREPARING * picture.pixels().len();
+    match percept_fuzz::within(limit, || Preprocessing::mnist().prepare(&picture)) {
+        Ok(seen) => assert_eq!(seen.len(), 28 * 28),
+        Err(error) => assert!(matches!(error, Error::Blank { .. }), "{error}"),
+    }
+    for fit in [Fit::Stretch, Fit::Crop] {
+        for input in [ImageShape::grey(5, 7), ImageShape::colour(3, 2)] {
+            let normalisation =
+                Normalisation { mean: vec![0.5; input.channels], std: vec![0.5; input.channels] };
+            let preprocessing = Preprocessing { input, fit, normalisation };
+            let seen = percept_fuzz::within(limit, || preprocessing.prepare_normalised(&picture));
+            assert_eq!(seen.expect("any picture fits").len(), input.len());
+        }
+    }
+});
