@@ -5,6 +5,7 @@ pub mod config;
 pub mod error;
 pub mod evaluator;
 pub mod event;
+pub mod observers;
 pub mod presets;
 mod progress;
 pub mod run;

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::TrainError;
 use crate::evaluator::Evaluator;
 use crate::event::{EpochRecord, Event, Observer, Outcome, Plan, StepRecord};
+use crate::observers::{History, TensorBoard};
 use crate::progress::{Progress, Speed};
 use crate::{saved, sources};
 use percept_data::{Loader, LoaderScratch, Part, Preprocessing, Splits, TestPart};
@@ -92,7 +93,8 @@ impl Run {
         }
         saved::restore(&checkpoint, &path, &mut run.engine)?;
         run.progress = Progress::from_checkpoint(&checkpoint);
-        run.history = serde_json::from_str(&checkpoint.history).unwrap_or_default();
+        run.history = History::parse(&checkpoint.history)
+            .map_err(|error| TrainError::Resume { path, reason: error.to_string() })?;
         Ok(run)
     }
 
@@ -149,9 +151,8 @@ impl Run {
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
         let started = Instant::now();
-        let mut own: Vec<Box<dyn Observer>> = Vec::new();
-        let mut observers: Vec<&mut dyn Observer> =
-            own.iter_mut().map(|observer| &mut **observer as &mut dyn Observer).collect();
+        let (mut history, mut board) = (History::new(self.history.clone()), TensorBoard::default());
+        let mut observers: Vec<&mut dyn Observer> = vec![&mut history, &mut board];
         observers.extend(watchers.iter_mut().map(|watcher| &mut **watcher as &mut dyn Observer));
         self.announce(&mut observers)?;
         let end = match self.steps(&mut observers, stop, started) {
@@ -313,7 +314,7 @@ impl Run {
         checkpoint.seed = self.config.seed;
         checkpoint.data = self.data.clone();
         checkpoint.config = self.config.to_toml()?;
-        checkpoint.history = serde_json::to_string(&self.history).unwrap_or_default();
+        checkpoint.history = History::to_csv(&self.history);
         checkpoint.numbers = self.progress.numbers();
         saved::write(&checkpoint, &path)?;
         tell(observers, &Event::Checkpoint { path: &path })

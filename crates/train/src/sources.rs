@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// SHA-256 fingerprint that [`Dataset::fingerprint`] gives for MNIST's training images, wherever they were read from.
-const MNIST_FINGERPRINT: &str = "";
+const MNIST_FINGERPRINT: &str = "e291ff1b756fc702d13d0dfc71d2ff15766896eb6068c78b0bbc477901d7c03e";
 
 /// A data set, opened: training examples in memory, the test part unread.
 #[derive(Debug)]
@@ -67,4 +67,18 @@ pub fn preprocessing(splits: &Splits) -> Preprocessing {
 /// [`TrainError::Data`] where there are not more than so many examples.
 pub fn splits(opened: Opened, validation: usize, seed: u64) -> Result<Splits, TrainError> {
     Ok(Splits::new(opened.train, HoldOut::Count(validation), opened.test, seed)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mnist_is_known_by_its_fingerprint() {
+        let opened = open("mnist").unwrap();
+        assert_eq!(opened.train.fingerprint(), MNIST_FINGERPRINT);
+        assert_eq!((opened.train.len(), opened.train.shape()), (60_000, ImageShape::grey(28, 28)));
+        let splits = splits(opened, 5000, 1).unwrap();
+        assert_eq!(preprocessing(&splits), Preprocessing::mnist());
+    }
 }
