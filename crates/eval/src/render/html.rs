@@ -52,8 +52,7 @@ pub fn html(page: &Page<'_>) -> String {
         summary::section(report, part),
         chart::section(charts),
         classes::section(report),
-        matrix::section(report),
-        mistakes(report),
+        format!("<div class=\"pair\">\n{}{}</div>\n", matrix::section(report), mistakes(report)),
         facts_section(facts),
     ];
     format!(

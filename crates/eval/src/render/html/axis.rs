@@ -2,8 +2,11 @@
 
 use super::chart::{Scale, Unit};
 
-/// The most steps between ticks.
-const STEPS: f64 = 6.0;
+/// The most steps from one end of a horizontal axis to the other.
+const COLUMNS: f64 = 8.0;
+
+/// The most steps from one end of a vertical axis to the other, before its ends are rounded.
+const ROWS: f64 = 6.0;
 
 /// A flat curve is one whose values differ by less than this part of their size.
 const FLAT: f64 = 1e-6;
@@ -35,7 +38,7 @@ impl Axis {
     pub(super) fn tight(values: &[f64]) -> Option<Self> {
         let (low, high) = widened(bounds(values)?, 0.5);
         let whole = values.iter().all(|value| value.fract() == 0.0);
-        let step = round_step((high - low) / STEPS).max(if whole { 1.0 } else { 0.0 });
+        let step = round_step((high - low) / COLUMNS).max(if whole { 1.0 } else { 0.0 });
         let ticks =
             multiples((low / step - FLAT).ceil(), (high / step + FLAT).floor(), step, Unit::Number);
         Some(Self { low, high, scale: Scale::Linear, ticks })
@@ -83,7 +86,7 @@ fn linear(bounds: (f64, f64), unit: Unit) -> Vec<Tick> {
     if unit == Unit::Share && bounds.0 >= 0.0 && bounds.1 <= 1.0 {
         (low, high) = (low.max(0.0), high.min(1.0));
     }
-    let step = round_step((high - low) / STEPS);
+    let step = round_step((high - low) / ROWS);
     multiples((low / step + FLAT).floor(), (high / step - FLAT).ceil(), step, unit)
 }
 
@@ -97,7 +100,7 @@ fn round_step(least: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// At most some ten ticks: `first` and `last` lie about [`STEPS`] apart.
+/// At most some ten ticks: `first` and `last` lie at most [`COLUMNS`] apart.
 fn multiples(first: f64, last: f64, step: f64, unit: Unit) -> Vec<Tick> {
     let count = (last - first).max(0.0) as usize;
     let tick = |i: usize| {
@@ -111,7 +114,7 @@ fn logarithmic((low, high): (f64, f64)) -> Vec<Tick> {
     let decades = (low.log10().floor() as i32 - 1)..=(high.log10().ceil() as i32 + 1);
     let spanned = (high / low).log10();
     let multiples: &[u8] = if spanned < 2.0 { &[1, 2, 5] } else { &[1] };
-    let stride = (spanned / STEPS).ceil().max(1.0) as usize;
+    let stride = (spanned / ROWS).ceil().max(1.0) as usize;
     let marks: Vec<Tick> = decades
         .step_by(stride)
         .flat_map(|decade| multiples.iter().map(move |m| mark(*m, decade)))
@@ -164,7 +167,7 @@ mod tests {
     fn epochs_are_whole() {
         assert_eq!(labels(Axis::tight(&[1.0])), ["1"]);
         assert_eq!(labels(Axis::tight(&[1.0, 2.0, 3.0])), ["1", "2", "3"]);
-        assert_eq!(labels(Axis::tight(&[1.0, 16.0])), ["5", "10", "15"]);
+        assert_eq!(labels(Axis::tight(&[1.0, 16.0])), ["2", "4", "6", "8", "10", "12", "14", "16"]);
         assert_eq!(labels(Axis::tight(&[0.0, 0.5])), ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]);
         assert_eq!(Axis::tight(&[]), None);
     }

@@ -24,8 +24,8 @@ pub(super) fn section(report: &Report) -> String {
     }
     let content = format!(
         "<p class=\"note\">Rows: the true class. Columns: what it was taken for. \
-         <span class=\"key d h6\">Blue</span> is right, <span class=\"key w h6\">orange</span> a mistake; \
-         the stronger, the larger its share of the row.</p>\n\
+         <span class=\"key d h6\">Blue</span> is right, <span class=\"key w h6\">orange</span> a mistake: \
+         the stronger, the larger its share of the row. The worst mistake has the strongest orange.</p>\n\
          <div class=\"scroll\" role=\"region\" aria-label=\"Confusion matrix\" tabindex=\"0\">\n\
          <table class=\"matrix\">\n<thead>{}</thead>\n<tbody>\n{}</tbody>\n</table>\n</div>\n",
         head(report),
