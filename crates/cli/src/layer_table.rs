@@ -35,7 +35,7 @@ fn add_rows(
             count => grouped(count as u64),
         };
         rows.push(vec![
-            format!("{}{}", "  ".repeat(depth), safe_text::one_line(&layer.name)),
+            format!("{}{}", "  ".repeat(depth), safe_text::one_line(own_name(&layer.name))),
             settings(&layer.spec),
             format!("{} -> {}", layer.input, layer.output),
             parameters,
@@ -47,6 +47,11 @@ fn add_rows(
             add_rows(description, &layer.shortcut, depth + 2, rows);
         }
     }
+}
+
+/// A layer's name without those of the blocks that it is in.
+fn own_name(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 /// What is particular about a layer, in a few words: `5x5, stride 2x2`.
@@ -128,13 +133,13 @@ mod tests {
         let description = Description::new(&spec.expect("a spec")).expect("a network");
         // Parameters by hand: 3*3*1*4 + 4, and 8*8*4*2 + 2; operations of conv1: 2 * 36 * 64.
         let expected = "\
-layer        settings          input -> output  parameters  operations
-conv1        3x3, padding 1x1  8x8x1 -> 8x8x4           40      4.61 k
-residual1                      8x8x4 -> 8x8x4                      512
-  residual1.relu1              8x8x4 -> 8x8x4                      256
-flatten1                       8x8x4 -> 256                          0
-dense1                         256 -> 2                514      1.02 k
-total                          8x8x1 -> 2              554      6.14 k
+layer      settings          input -> output  parameters  operations
+conv1      3x3, padding 1x1  8x8x1 -> 8x8x4           40      4.61 k
+residual1                    8x8x4 -> 8x8x4                      512
+  relu1                      8x8x4 -> 8x8x4                      256
+flatten1                     8x8x4 -> 256                          0
+dense1                       256 -> 2                514      1.02 k
+total                        8x8x1 -> 2              554      6.14 k
 ";
         assert_eq!(text(&description), expected);
         assert_eq!(json(&description)["layers"][1]["layers"][0]["kind"], "relu");

@@ -41,7 +41,7 @@ pub(super) fn units(body: &Body) -> usize {
 }
 
 /// How far the last map of a stack is from the first, along each axis.
-fn shift(shape: Shape) -> f64 {
+pub(super) fn shift(shape: Shape) -> f64 {
     (shape.channels.min(MOST_MAPS) - 1) as f64 * MAP_SHIFT
 }
 

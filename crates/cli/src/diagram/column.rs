@@ -47,6 +47,8 @@ pub(super) struct Column {
     pub(super) lines: Vec<String>,
     pub(super) body: Body,
     pub(super) link: Link,
+    /// Whether it has parameters.
+    pub(super) weighted: bool,
 }
 
 /// A column while layers are still added to its label.
@@ -127,12 +129,15 @@ impl Draft<'_> {
     fn column(&self, index: usize, last: usize) -> Column {
         let role = match index {
             0 => Role::Input,
+            // The same numbers in one list: what a network of dense layers takes as its input.
+            1 if self.link() == Link::Reorder && last > 1 => Role::Input,
             _ if index == last => Role::Output,
             _ => Role::Hidden,
         };
         let flat = self.shape.pixels() == 1;
         let body = if flat { Body::Units(self.shape.channels) } else { Body::Maps(self.shape) };
-        Column { role, name: self.name(), lines: self.lines(), body, link: self.link() }
+        let weighted = self.parameters > 0;
+        Column { role, name: self.name(), lines: self.lines(), body, link: self.link(), weighted }
     }
 
     fn name(&self) -> String {
@@ -149,12 +154,20 @@ impl Draft<'_> {
         }
     }
 
+    fn size(&self) -> String {
+        let Shape { height, width, channels } = self.shape;
+        match (self.shape.pixels(), self.first, channels) {
+            (1, _, _) => format!("{} units", grouped(channels as u64)),
+            (_, None, 1) => format!("{height}x{width} pixels, grey"),
+            (_, None, 3) => format!("{height}x{width} pixels, colour"),
+            (_, None, _) => format!("{height}x{width} pixels of {channels}"),
+            (_, _, 1) => format!("1 map of {height}x{width}"),
+            _ => format!("{channels} maps of {height}x{width}"),
+        }
+    }
+
     fn lines(&self) -> Vec<String> {
-        let mut lines = vec![match (self.shape.pixels(), self.first) {
-            (1, _) => format!("{} units", grouped(self.shape.channels as u64)),
-            (_, None) => format!("{} pixels", self.shape),
-            _ => format!("{} numbers", self.shape),
-        }];
+        let mut lines = vec![self.size()];
         if let Some(layer) = self.first {
             lines.extend(wrapped(&settings(&layer.spec)));
             let inside: Vec<String> =
@@ -203,13 +216,14 @@ mod tests {
         let found: Vec<(Role, Body)> = columns.iter().map(|c| (c.role, c.body)).collect();
         let expected = [
             (Role::Input, Body::Maps(Shape::new(28, 28, 1))),
-            (Role::Hidden, Body::Units(784)),
+            (Role::Input, Body::Units(784)),
             (Role::Hidden, Body::Units(128)),
             (Role::Hidden, Body::Units(64)),
             (Role::Output, Body::Units(10)),
         ];
         assert_eq!(found, expected);
         assert_eq!(columns[2].lines, ["128 units", "then ReLU", "100,480 parameters"]);
+        assert_eq!(columns[0].lines, ["28x28 pixels, grey"]);
     }
 
     #[test]

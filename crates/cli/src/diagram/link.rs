@@ -1,6 +1,6 @@
 //! Draws what connects one column to the next.
 
-use super::body::{self, Front};
+use super::body;
 use super::column::{Body, Link};
 use super::element::{Element, Svg};
 use super::{FAINT, Placed};
@@ -16,7 +16,7 @@ pub(super) fn draw(svg: &mut Svg, from: &Placed<'_>, to: &Placed<'_>) {
     }
     match (from.column.body, to.column.body) {
         (Body::Units(before), Body::Units(after)) => weights(svg, (from.x, before), (to.x, after)),
-        (Body::Maps(shape), Body::Units(units)) => fan(svg, body::front(from.x, shape), (to.x, units)),
+        (Body::Maps(shape), Body::Units(units)) => fan(svg, (from.x, shape), (to.x, units)),
         (Body::Maps(before), Body::Maps(after)) => {
             let size = match to.column.link {
                 Link::Window(size) => size,
@@ -38,11 +38,13 @@ fn weights(svg: &mut Svg, from: (f64, usize), to: (f64, usize)) {
 }
 
 /// Every unit sees all numbers of the maps.
-fn fan(svg: &mut Svg, front: Front, to: (f64, usize)) {
+fn fan(svg: &mut Svg, from: (f64, Shape), to: (f64, usize)) {
+    let (front, shift) = (body::front(from.0, from.1), body::shift(from.1));
     let dots = body::dots(to.0, to.1);
     let (Some(first), Some(last)) = (dots.first(), dots.last()) else { return };
     let right = front.corner.0 + front.size.0;
-    let (above, below) = ((right, front.corner.1), (right, front.corner.1 + front.size.1));
+    let above = (right + shift, front.corner.1 - shift);
+    let below = (right, front.corner.1 + front.size.1);
     svg.polygon(&[above, *first, *last, below], WEIGHT, 0.12);
     svg.line(above, *first, WEIGHT, 0.8, 0.6);
     svg.line(below, *last, WEIGHT, 0.8, 0.6);
@@ -57,10 +59,10 @@ fn window(svg: &mut Svg, from: (f64, Shape), to: (f64, Shape), size: Size) {
     let wide = scale(size.width, from.1.width, before.size.0);
     let high = scale(size.height, from.1.height, before.size.1);
     let corner = (
-        before.corner.0 + (before.size.0 - wide) * 0.6,
-        before.corner.1 + (before.size.1 - high) * 0.4,
+        before.corner.0 + (before.size.0 - wide) * 0.75,
+        before.corner.1 + (before.size.1 - high) * 0.2,
     );
-    let target = (after.corner.0 + after.size.0 * 0.45, after.corner.1 + after.size.1 * 0.5);
+    let target = (after.corner.0 + after.size.0 * 0.25, after.corner.1 + after.size.1 * 0.7);
     svg.late(|svg| {
         svg.rectangle(corner, (wide, high), "none", WINDOW);
         for y in [corner.1, corner.1 + high] {

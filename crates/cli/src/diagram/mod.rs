@@ -111,10 +111,12 @@ fn roles(svg: &mut Svg, placed: &[Placed<'_>]) {
         let half = PITCH / 2.0 - 12.0;
         let (from, to, y) = (first.x - half, last.x + half, 92.0);
         svg.line((from, y), (to, y), role.colour(), 3.0, 1.0);
-        let words = match (role, of_role().count()) {
+        let (count, weighted) = (of_role().count(), of_role().filter(|h| h.column.weighted).count());
+        let words = match (role, count) {
             (Role::Input, _) => "input layer".to_owned(),
             (Role::Hidden, 1) => "hidden layer".to_owned(),
-            (Role::Hidden, count) => format!("{count} hidden layers"),
+            (Role::Hidden, _) if count == weighted => format!("{count} hidden layers"),
+            (Role::Hidden, _) => format!("hidden layers, {weighted} of them with weights"),
             (Role::Output, _) => "output layer".to_owned(),
         };
         let middle = f64::midpoint(from, to);
@@ -144,7 +146,7 @@ mod tests {
             let description = Description::new(&network).expect("a network");
             let drawing = svg(&network.name, &description, &[]);
             assert!(drawing.starts_with("<svg ") && drawing.ends_with("</svg>\n"));
-            for text in ["input layer", "hidden layers", "output layer", "28x28x1", "10 units"] {
+            for text in ["input layer", "hidden layers", "output layer", "28x28 pixels", "10 units"] {
                 assert!(drawing.contains(text), "{}: {text}", preset.name);
             }
             let parameters = crate::number::grouped(description.parameter_len() as u64);

@@ -41,7 +41,8 @@ fn data(plan: &Plan<'_>) -> String {
 fn steps(plan: &Plan<'_>) -> String {
     let (epochs, batch) = (plan.config.epochs, plan.config.batch_size);
     let steps = format!(
-        "{epochs} epochs of {} steps with {batch} images each",
+        "{epochs} {} of {} steps with {batch} images each",
+        if epochs == 1 { "epoch" } else { "epochs" },
         grouped(plan.total_steps / u64::from(epochs.max(1)))
     );
     match plan.done_steps {
@@ -58,7 +59,7 @@ fn augmentation(a: &Augmentation) -> String {
         (a.rotation, format!("rotation up to {} degrees", a.rotation)),
         (a.scale, format!("scale {} %", a.scale * 100.0)),
         (a.shear, format!("shear {}", a.shear)),
-        (a.shift, format!("shift {} pixels", a.shift)),
+        (a.shift, format!("shift up to {} px", a.shift)),
         (a.elastic_strength, format!("elastic distortion {}", a.elastic_strength)),
     ];
     let on: Vec<String> =

@@ -1,0 +1,14 @@
+//! The program as a person meets it: run as a process, with its output, its exit code and its files.
+
+mod bad_data;
+mod bad_models;
+mod bad_networks;
+mod bad_pictures;
+mod digits;
+mod help;
+mod interruption;
+mod models;
+mod program;
+mod sample;
+mod saving;
+mod training;
