@@ -64,9 +64,8 @@ fn stroke() -> GrayImage {
 }
 
 /// The smallest EXIF block that says "orientation 6".
-const TURNED: [u8; 26] = [
-    b'I', b'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0,
-];
+const TURNED: [u8; 26] =
+    [b'I', b'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0];
 
 fn pictures() -> Result<()> {
     let grey = DynamicImage::ImageLuma8(stroke());
@@ -141,8 +140,13 @@ layers = [
 "#;
     let tables = "input = [1, 1, 5]\n[[layers]]\nkind = \"dense\"\nout_features = 2\n[[layers]]\nkind = \"residual\"\n[[layers.layers]]\nkind = \"tanh\"\n";
     let large = "input = [28, 28, 1]\nlayers = [{ kind = \"flatten\" }, { kind = \"dense\", out_features = 9223372036854775807 }]\n";
-    [("small.toml", small), ("every-kind.toml", every), ("tables.toml", tables), ("large.toml", large)]
-        .map(|(name, text)| (name, text.to_owned()))
+    [
+        ("small.toml", small),
+        ("every-kind.toml", every),
+        ("tables.toml", tables),
+        ("large.toml", large),
+    ]
+    .map(|(name, text)| (name, text.to_owned()))
 }
 
 fn model_files(spec: &str) -> Result<()> {

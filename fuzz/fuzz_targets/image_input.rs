@@ -3,10 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use percept_data::{Error, Fit, ImageShape, MAX_DECODED_BYTES, MAX_SIDE, Normalisation, Picture, Preprocessing};
+use percept_data::{
+    Error, Fit, ImageShape, MAX_DECODED_BYTES, MAX_SIDE, Normalisation, Picture, Preprocessing,
+};
 
-/// What decoding may take, and what preparing may take for each byte of the picture.
-const DECODING: usize = 2 * MAX_DECODED_BYTES as usize + (16 << 20);
+/// What decoding may take, as [`MAX_DECODED_BYTES`] has it, and preparing for each byte of the picture.
+const DECODING: usize = 4 * MAX_DECODED_BYTES as usize + (16 << 20);
 const PREPARING: usize = 24;
 
 fuzz_target!(|bytes: &[u8]| {
