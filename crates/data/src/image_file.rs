@@ -11,7 +11,8 @@ use crate::{Error, ImageShape};
 
 /// The longest side of a picture that is opened, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
-/// The most memory that decoding a picture may take, in bytes.
+/// The most bytes that a decoded picture may have. While it is decoded up to four times as much is held: a lossless WebP
+/// picture passes through a copy with four channels, a progressive JPEG picture through 16-bit coefficients.
 pub const MAX_DECODED_BYTES: u64 = 256 << 20;
 
 const FORMATS: &str = "a PNG, JPEG, WebP, BMP, GIF, TIFF or PNM picture";
