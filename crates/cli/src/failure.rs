@@ -159,7 +159,9 @@ impl From<TrainError> for Failure {
             }
             TrainError::Diverged { ref checkpoint, .. } => {
                 let kept = match checkpoint {
-                    Some(path) => format!("The last good checkpoint is kept in {}. ", path.display()),
+                    Some(path) => {
+                        format!("The last good checkpoint is kept in {}. ", path.display())
+                    }
                     None => "No checkpoint had been written yet. ".to_owned(),
                 };
                 Self::of(Exit::Diverged, &error).hint(kept + DIVERGED_REMEDY)
@@ -173,7 +175,8 @@ impl From<TrainError> for Failure {
     }
 }
 
-const DIVERGED_REMEDY: &str = "Train again with a lower --learning-rate (a third of this one), or limit the gradient \
+/// What to do when training diverged.
+pub(crate) const DIVERGED_REMEDY: &str = "Train again with a lower --learning-rate (a third of this one), or limit the gradient \
                                with --clip-norm 1; where the input is the culprit, check the data.";
 
 fn io_hint(cause: &std::io::Error) -> &'static str {

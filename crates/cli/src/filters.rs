@@ -111,7 +111,9 @@ impl Kernels {
 fn arrangement(parameter: &Parameter, input: Shape) -> (Shape, usize) {
     let (fan_in, out) = parameter.matrix();
     match (parameter.role, parameter.shape.as_slice()) {
-        (Role::ConvWeight, &[height, width, channels, _]) => (Shape::new(height, width, channels), out),
+        (Role::ConvWeight, &[height, width, channels, _]) => {
+            (Shape::new(height, width, channels), out)
+        }
         _ if fan_in == input.len() => (input, out),
         _ => (Shape::new(1, fan_in, 1), out),
     }

@@ -10,6 +10,7 @@ mod arguments;
 mod diagram;
 mod failure;
 mod filters;
+mod fitting;
 mod interrupt;
 mod layer_table;
 mod network_source;

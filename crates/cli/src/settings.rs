@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     /// `mnist` (inside the program) or a folder with a data set
     #[arg(long, value_name = "mnist|DIR")]
     pub(crate) data: Option<String>,
-    /// A preset (mlp, lenet, cnn, best) with the training that suits it, or a network file (.toml)
+    /// A preset (mlp, lenet, cnn, best) with the training that suits it, fitted to the data; or a network file (.toml)
     #[arg(short, long, value_name = "PRESET|FILE")]
     network: Option<String>,
     /// Settings from a file, such as the config.toml of an earlier run; it need not have all
@@ -49,7 +49,7 @@ pub(crate) struct Settings {
     augmentation: Option<Switch>,
     /// Training images that are set aside for validation
     #[arg(long, value_name = "N")]
-    validation: Option<usize>,
+    pub(crate) validation: Option<usize>,
     /// Seed of all randomness: the same seed, the same network
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -142,7 +142,8 @@ impl Settings {
         if !is_toml(Path::new(name)) {
             let names: Vec<&str> = presets::all().iter().map(|preset| preset.name).collect();
             let message = format!("`{name}` is neither a preset nor a network file (.toml)");
-            let hint = format!("presets are {}; `percept show cnn --json` shows one", names.join(", "));
+            let hint =
+                format!("presets are {}; `percept show cnn --json` shows one", names.join(", "));
             return Err(Failure::usage(message).hint(hint));
         }
         let spec = read_spec(Path::new(name))?;
@@ -215,7 +216,10 @@ mod tests {
         let config = settings.config().expect("a configuration");
         assert_eq!((config.epochs, config.batch_size), (7, 9));
         assert_eq!(config.network.name, "lenet");
-        assert_eq!((optimizer_kind(&config).as_str(), config.optimizer.learning_rate()), ("sgd", 0.25));
+        assert_eq!(
+            (optimizer_kind(&config).as_str(), config.optimizer.learning_rate()),
+            ("sgd", 0.25)
+        );
         assert_eq!(schedule_kind(&config.schedule), "cosine");
         assert!(config.augmentation.is_off());
     }
@@ -224,7 +228,12 @@ mod tests {
     fn every_named_optimizer_and_schedule_can_be_read() {
         let config = presets::all()[0].config();
         for name in OptimizerName::value_variants() {
-            config.overlaid(name.toml()).expect("an optimizer").optimizer.validate().expect("valid");
+            config
+                .overlaid(name.toml())
+                .expect("an optimizer")
+                .optimizer
+                .validate()
+                .expect("valid");
         }
         for name in ScheduleName::value_variants() {
             config.overlaid(name.toml()).expect("a schedule").schedule.validate().expect("valid");

@@ -19,7 +19,10 @@ mod tests {
 
     #[test]
     fn only_unusual_paths_are_quoted() {
-        assert_eq!(quoted(Path::new("runs/mlp-1/model.safetensors")), "runs/mlp-1/model.safetensors");
+        assert_eq!(
+            quoted(Path::new("runs/mlp-1/model.safetensors")),
+            "runs/mlp-1/model.safetensors"
+        );
         assert_eq!(quoted(Path::new("my run's")), r"'my run'\''s'");
     }
 }

@@ -147,7 +147,9 @@ impl Draft<'_> {
     fn link(&self) -> Link {
         match self.first.map(|layer| &layer.spec) {
             Some(LayerSpec::Conv(conv)) => Link::Window(conv.kernel_size),
-            Some(LayerSpec::MaxPool(pool) | LayerSpec::AvgPool(pool)) => Link::Window(pool.kernel_size),
+            Some(LayerSpec::MaxPool(pool) | LayerSpec::AvgPool(pool)) => {
+                Link::Window(pool.kernel_size)
+            }
             Some(LayerSpec::Flatten(_)) => Link::Reorder,
             Some(LayerSpec::Residual(_)) => Link::Block,
             _ => Link::Full,

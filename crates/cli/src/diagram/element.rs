@@ -70,7 +70,14 @@ impl Svg {
         );
     }
 
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str, width: f64, opacity: f64) {
+    pub(super) fn line(
+        &mut self,
+        from: (f64, f64),
+        to: (f64, f64),
+        stroke: &str,
+        width: f64,
+        opacity: f64,
+    ) {
         let _ = writeln!(
             self.text,
             "<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" stroke=\"{stroke}\" \
@@ -80,7 +87,13 @@ impl Svg {
     }
 
     /// A rectangle by its upper left corner and its sizes.
-    pub(super) fn rectangle(&mut self, corner: (f64, f64), size: (f64, f64), fill: &str, stroke: &str) {
+    pub(super) fn rectangle(
+        &mut self,
+        corner: (f64, f64),
+        size: (f64, f64),
+        fill: &str,
+        stroke: &str,
+    ) {
         let _ = writeln!(
             self.text,
             "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{fill}\" stroke=\"{stroke}\"/>",

@@ -111,7 +111,8 @@ fn roles(svg: &mut Svg, placed: &[Placed<'_>]) {
         let half = PITCH / 2.0 - 12.0;
         let (from, to, y) = (first.x - half, last.x + half, 92.0);
         svg.line((from, y), (to, y), role.colour(), 3.0, 1.0);
-        let (count, weighted) = (of_role().count(), of_role().filter(|h| h.column.weighted).count());
+        let (count, weighted) =
+            (of_role().count(), of_role().filter(|h| h.column.weighted).count());
         let words = match (role, count) {
             (Role::Input, _) => "input layer".to_owned(),
             (Role::Hidden, 1) => "hidden layer".to_owned(),
@@ -120,7 +121,10 @@ fn roles(svg: &mut Svg, placed: &[Placed<'_>]) {
             (Role::Output, _) => "output layer".to_owned(),
         };
         let middle = f64::midpoint(from, to);
-        svg.text(Element::at(middle, y - 8.0).fill(role.colour()).size(14.0).bold().middle(), &words);
+        svg.text(
+            Element::at(middle, y - 8.0).fill(role.colour()).size(14.0).bold().middle(),
+            &words,
+        );
     }
 }
 
@@ -146,7 +150,8 @@ mod tests {
             let description = Description::new(&network).expect("a network");
             let drawing = svg(&network.name, &description, &[]);
             assert!(drawing.starts_with("<svg ") && drawing.ends_with("</svg>\n"));
-            for text in ["input layer", "hidden layers", "output layer", "28x28 pixels", "10 units"] {
+            for text in ["input layer", "hidden layers", "output layer", "28x28 pixels", "10 units"]
+            {
                 assert!(drawing.contains(text), "{}: {text}", preset.name);
             }
             let parameters = crate::number::grouped(description.parameter_len() as u64);
@@ -160,7 +165,9 @@ mod tests {
         let description = Description::new(&network).expect("a network");
         let names: Vec<String> = (0..10).map(|class| format!("<b>&\"{class}\x1b")).collect();
         let drawing = svg("</title><script>", &description, &names);
-        assert!(!drawing.contains("<script") && !drawing.contains("<b>") && !drawing.contains('\x1b'));
+        assert!(
+            !drawing.contains("<script") && !drawing.contains("<b>") && !drawing.contains('\x1b')
+        );
         assert!(drawing.contains("&lt;b&gt;&amp;&quot;7"));
     }
 }

@@ -40,7 +40,8 @@ impl Lines {
 
     fn step(&mut self, step: &StepRecord) {
         self.images += step.examples;
-        let Some(since) = self.last.map(|last| last.elapsed()).filter(|since| *since >= EVERY) else {
+        let Some(since) = self.last.map(|last| last.elapsed()).filter(|since| *since >= EVERY)
+        else {
             return;
         };
         let speed = self.images as f64 / since.as_secs_f64();

@@ -58,7 +58,8 @@ impl Live {
     }
 
     fn start(&mut self, plan: &Plan<'_>) {
-        let style = ProgressStyle::with_template(FORM).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template(FORM).unwrap_or_else(|_| ProgressStyle::default_bar());
         let target = ProgressDrawTarget::stderr_with_hz(FRAMES_A_SECOND);
         self.bar = ProgressBar::with_draw_target(Some(plan.total_steps), target)
             .with_style(style.progress_chars("=> "))

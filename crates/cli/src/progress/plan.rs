@@ -16,14 +16,20 @@ pub(super) fn text(plan: &Plan<'_>) -> String {
     };
     line("data", data(plan));
     line("network", format!("{}\n", safe_text::one_line(&config.network.name)));
-    line("", layer_table::text(plan.network).replace('\n', "\n         ").trim_end().to_owned() + "\n");
+    line(
+        "",
+        layer_table::text(plan.network).replace('\n', "\n         ").trim_end().to_owned() + "\n",
+    );
     line("plan", steps(plan));
     let rate = config.optimizer.learning_rate();
     let (optimizer, schedule) = (optimizer_kind(config), schedule_kind(&config.schedule));
     line("", format!("optimizer {optimizer}, learning rate {rate}, schedule {schedule}"));
     line("", augmentation(&config.augmentation));
     let threads = if plan.threads == 1 { "thread" } else { "threads" };
-    line("", format!("{} {threads}, {} instructions, seed {}", plan.threads, plan.isa, config.seed));
+    line(
+        "",
+        format!("{} {threads}, {} instructions, seed {}", plan.threads, plan.isa, config.seed),
+    );
     line("folder", safe_text::one_line(&plan.folder.display().to_string()));
     text
 }
@@ -47,7 +53,11 @@ fn steps(plan: &Plan<'_>) -> String {
     );
     match plan.done_steps {
         0 => steps,
-        done => format!("{steps}; going on after step {} of {}", grouped(done), grouped(plan.total_steps)),
+        done => format!(
+            "{steps}; going on after step {} of {}",
+            grouped(done),
+            grouped(plan.total_steps)
+        ),
     }
 }
 

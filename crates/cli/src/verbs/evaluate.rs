@@ -15,6 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   percept evaluate runs/mlp/model.safetensors
   percept evaluate model.safetensors --split validation --json
+  percept evaluate model.safetensors --html report.html
   percept evaluate model.safetensors --data my-digits/     on data that it was not trained for";
 
 /// Measure a model: accuracy with its 95 % interval, loss, and precision, recall and F1 of each class
@@ -32,6 +33,9 @@ pub(crate) struct Arguments {
     /// Threads at work; 0 means one per processor
     #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
     threads: usize,
+    /// Also write the report as a page for a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -51,13 +55,45 @@ enum Split {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut model = opened_model::open(&arguments.model, arguments.threads)?;
     let part = part(arguments, &model.model)?;
+    let data = part.dataset.description().to_owned();
     let predictions = model.evaluate(part)?;
     let report = Report::new(&predictions)
         .map_err(|error| Failure::of(Exit::Data, &error).hint("check the data set"))?;
+    if let Some(path) = &arguments.html {
+        let page = page(arguments, &model.model, &data, &report);
+        output::write_file(path, page.as_bytes())?;
+    }
     match arguments.json {
         true => output::print(&(render::json(&report) + "\n")),
         false => output::print(&render::text(&report, output::width())),
     }
+}
+
+/// The report as a page, with where the model comes from.
+fn page(arguments: &Arguments, model: &Model, data: &str, report: &Report) -> String {
+    let origin = &model.provenance;
+    let facts = [
+        ("model", arguments.model.display().to_string()),
+        ("trained with", origin.data.description.clone()),
+        ("epochs", origin.epochs.to_string()),
+        ("seed", origin.seed.to_string()),
+        ("percept", origin.percept_version.clone()),
+        ("weights (SHA-256)", model.weight_hash()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
+    let part = match arguments.split {
+        Split::Test => "test",
+        Split::Validation => "validation",
+        Split::Train => "training",
+    };
+    let title = format!("{} on {data}", model.spec.name);
+    render::html::html(&render::html::Page {
+        title: &title,
+        part,
+        report,
+        charts: &[],
+        facts: &facts,
+    })
 }
 
 fn part(arguments: &Arguments, model: &Model) -> Result<Part, Failure> {

@@ -125,8 +125,16 @@ fn processor_features() -> Vec<&'static str> {
         };
     }
     let features = detected!(
-        "sse4.2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl",
-        "avx512vnni", "avx512bf16"
+        "sse4.2",
+        "avx",
+        "avx2",
+        "fma",
+        "avx512f",
+        "avx512bw",
+        "avx512dq",
+        "avx512vl",
+        "avx512vnni",
+        "avx512bf16"
     );
     features.into_iter().filter(|(_, present)| *present).map(|(name, _)| name).collect()
 }

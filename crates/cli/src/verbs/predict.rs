@@ -44,9 +44,8 @@ pub(crate) struct Arguments {
 }
 
 /// Names that pictures end with, for choosing from a folder.
-const ENDINGS: [&str; 13] = [
-    "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pbm", "pgm", "ppm", "pam",
-];
+const ENDINGS: [&str; 13] =
+    ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pbm", "pgm", "ppm", "pam"];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut model = opened_model::open(&arguments.model, 1)?;
@@ -136,7 +135,8 @@ struct Answer {
 fn answer(model: &mut LoadedModel, file: &Path, top: usize) -> Result<Answer, Failure> {
     let name = file.display().to_string();
     let picture = read(file)?;
-    let input = model.preprocessing.prepare(&picture).map_err(|error| Failure::from(error).about(&name))?;
+    let input =
+        model.preprocessing.prepare(&picture).map_err(|error| Failure::from(error).about(&name))?;
     let mut pixels = vec![0.0; input.len()];
     model.preprocessing.normalisation.apply(&input, &mut pixels);
     let probabilities = model.predict(&pixels);

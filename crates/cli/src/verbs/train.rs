@@ -1,15 +1,17 @@
 //! `percept train`: learns from images.
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{DIVERGED_REMEDY, Exit, Failure};
 use crate::number::{percent, time};
 use crate::progress::{JsonLines, Progress, finished_json};
 use crate::settings::Settings;
 use crate::text_table::{self, Side};
-use crate::{interrupt, output, run_folder, safe_text, shell};
+use crate::{fitting, interrupt, output, run_folder, safe_text, shell};
 use clap::Args;
+use percept::eval::error::EvalError;
 use percept::eval::metrics::Proportion;
 use percept::eval::report::Report;
 use percept::model::model::Model;
+use percept::train::error::TrainError;
 use percept::train::event::{Observer, Outcome};
 use percept::train::run::Run;
 use std::fmt::Write;
@@ -24,7 +26,8 @@ Examples:
   percept train --resume runs/a                     go on with a run that was interrupted
 
 Ctrl-C writes a checkpoint first. A run that goes on from it ends with the weights of one that never stopped.
-A run's folder holds config.toml, history.csv, checkpoint/ and, at the end, model.safetensors.";
+A run's folder holds config.toml, history.csv, events for TensorBoard, checkpoint/ and, at the end, model.safetensors
+and report.html.";
 
 /// Train a network and keep the model
 #[derive(Debug, Args)]
@@ -60,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let outcome = run.execute(&mut observers, &stop);
     progress.clear();
-    let outcome = outcome?;
+    let outcome = outcome.map_err(failed)?;
     if arguments.json {
         let hash = outcome.model.as_deref().map(weight_hash).transpose()?;
         lines.line(&finished_json(&outcome, hash.as_deref()));
@@ -77,12 +80,24 @@ fn prepare(arguments: &Arguments) -> Result<Run, Failure> {
     if let Some(folder) = &arguments.resume {
         return Ok(Run::resume(folder, arguments.threads)?);
     }
-    let config = arguments.settings.config()?;
+    let config = fitting::fitted(arguments.settings.config()?, arguments.settings.validation)?;
     let folder = match &arguments.out {
         Some(folder) => folder.clone(),
         None => run_folder::unused(&config.network.name),
     };
     Ok(Run::new(config, folder, arguments.threads)?)
+}
+
+/// Weights that make no probabilities any more have diverged, although each step's numbers were finite.
+fn failed(error: TrainError) -> Failure {
+    match error {
+        TrainError::Eval(EvalError::NotAProbability { .. }) => Failure::new(
+            Exit::Diverged,
+            "training diverged: what the network says of the validation images is not finite",
+        )
+        .hint(DIVERGED_REMEDY),
+        error => error.into(),
+    }
 }
 
 fn weight_hash(model: &Path) -> Result<String, Failure> {
@@ -109,6 +124,11 @@ fn result(outcome: &Outcome, model: &Path) -> String {
     let quoted = shell::quoted(model);
     let _ = writeln!(text, "{:<21}{}", "trained in", time(outcome.elapsed));
     let _ = writeln!(text, "{:<21}{}", "model", safe_text::one_line(&model.display().to_string()));
+    let page = outcome.folder.join("report.html");
+    if page.is_file() {
+        let _ =
+            writeln!(text, "{:<21}{}", "report", safe_text::one_line(&page.display().to_string()));
+    }
     let _ = writeln!(text, "{:<21}percept predict {quoted} IMAGE", "use it");
     let _ = writeln!(text, "{:<21}percept evaluate {quoted}", "measure it");
     text

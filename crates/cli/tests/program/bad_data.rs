@@ -44,7 +44,8 @@ fn no_classes_and_labels_that_do_not_match() {
 #[test]
 fn folders_that_are_none() {
     let folder = sample::folder();
-    let train = |data: &str| program::line(folder.path(), &format!("train --data {data} --out run -q"));
+    let train =
+        |data: &str| program::line(folder.path(), &format!("train --data {data} --out run -q"));
     train("nowhere").refused(3, &["`nowhere` not found", "what to do: check the path"]);
     train("small.toml").refused(3, &["small.toml", "a single file"]);
     fs::create_dir(folder.path().join("empty")).expect("made");

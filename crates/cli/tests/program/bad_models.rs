@@ -15,11 +15,9 @@ fn changed(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> TempDir {
 
 /// Every verb that reads models refuses it with these words.
 fn refused(folder: &Path, words: &[&str]) {
-    for line in [
-        "evaluate model.safetensors",
-        "predict model.safetensors a.png",
-        "show model.safetensors",
-    ] {
+    for line in
+        ["evaluate model.safetensors", "predict model.safetensors a.png", "show model.safetensors"]
+    {
         let refused = program::line(folder, line).refused(5, words);
         assert!(refused.stdout.is_empty(), "{refused:?}");
         assert!(refused.stderr.contains("what to do: "), "{refused:?}");
@@ -32,8 +30,18 @@ fn damaged_files() {
     refused(changed(|bytes| bytes[..1].to_vec()).path(), &["model.safetensors"]);
     refused(changed(|bytes| bytes[..bytes.len() - 100].to_vec()).path(), &["cut short"]);
     refused(changed(|bytes| [bytes, vec![0; 8]].concat()).path(), &["goes on after its end"]);
-    refused(changed(|_| b"\x89PNG\r\n\x1a\n and so on, for a while".to_vec()).path(), &["is not a percept model"]);
-    refused(changed(|mut bytes| { bytes[..8].fill(0xff); bytes }).path(), &["model.safetensors"]);
+    refused(
+        changed(|_| b"\x89PNG\r\n\x1a\n and so on, for a while".to_vec()).path(),
+        &["is not a percept model"],
+    );
+    refused(
+        changed(|mut bytes| {
+            bytes[..8].fill(0xff);
+            bytes
+        })
+        .path(),
+        &["model.safetensors"],
+    );
 }
 
 #[test]
@@ -49,7 +57,8 @@ fn a_weight_that_is_no_number() {
 #[test]
 fn missing_files_and_folders() {
     let folder = tempfile::tempdir().expect("a folder");
-    program::line(folder.path(), "evaluate model.safetensors").refused(5, &["cannot read", "check the path"]);
+    program::line(folder.path(), "evaluate model.safetensors")
+        .refused(5, &["cannot read", "check the path"]);
     program::line(folder.path(), "show model.safetensors")
         .refused(5, &["neither a preset nor a file", "mlp, lenet, cnn, best"]);
     fs::create_dir(folder.path().join("model.safetensors")).expect("made");
@@ -74,5 +83,6 @@ fn a_checkpoint_does_not_go_on_with_other_data() {
     let mut bytes = fs::read(&labels).expect("read");
     bytes[20] = (bytes[20] + 1) % 3;
     fs::write(&labels, bytes).expect("written");
-    program::line(folder.path(), "train --resume run -q").refused(5, &["cannot resume", "give it the data it began with"]);
+    program::line(folder.path(), "train --resume run -q")
+        .refused(5, &["cannot resume", "give it the data it began with"]);
 }

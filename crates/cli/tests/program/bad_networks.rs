@@ -18,7 +18,10 @@ fn impossible_networks() {
         (layers("{ kind = 'flatten' }, { kind = 'dense', out_features = -1 }"), "layer 2 (dense)"),
         (layers("{ kind = 'magic' }"), "layer 1 (magic)"),
         (layers("{ kind = 'conv', out_channels = 4, kernel_size = 30 }"), "conv1"),
-        (layers("{ kind = 'flatten' }, { kind = 'dense', out_features = 4000000000 }"), "too large"),
+        (
+            layers("{ kind = 'flatten' }, { kind = 'dense', out_features = 4000000000 }"),
+            "too large",
+        ),
         ("input = [-8, 8, 1]\nlayers = []".to_owned(), "input"),
         ("x".repeat(2 << 20), "longer than"),
     ];
@@ -38,7 +41,8 @@ fn a_network_for_other_images_says_what_to_change() {
     fs::write(folder.path().join("network.toml"), spec).expect("written");
     program::line(folder.path(), "train --data data --network network.toml --validation 20 -q")
         .refused(2, &["has 7 outputs", "3 classes", "set out_features"]);
-    let spec = "input = [9, 9, 1]\nlayers = [{ kind = 'flatten' }, { kind = 'dense', out_features = 3 }]";
+    let spec =
+        "input = [9, 9, 1]\nlayers = [{ kind = 'flatten' }, { kind = 'dense', out_features = 3 }]";
     fs::write(folder.path().join("network.toml"), spec).expect("written");
     program::line(folder.path(), "train --data data --network network.toml --validation 20 -q")
         .refused(2, &["takes images of 9x9x1", "8x8x1"]);
@@ -61,7 +65,8 @@ fn impossible_settings() {
     ] {
         let base = if option.starts_with("--config") { "" } else { "--config small.toml" };
         let option = option.replace("--learning-rate -1", "--learning-rate=-1");
-        program::line(folder.path(), &format!("train {base} {option} --out run -q")).refused(2, &[words]);
+        program::line(folder.path(), &format!("train {base} {option} --out run -q"))
+            .refused(2, &[words]);
     }
     fs::write(folder.path().join("bad.toml"), "epoch = 3").expect("written");
     program::line(folder.path(), "train --config bad.toml -q").refused(2, &["bad.toml", "epoch"]);

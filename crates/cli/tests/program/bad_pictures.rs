@@ -57,7 +57,8 @@ fn a_small_file_with_a_huge_picture() {
 fn folders_without_pictures() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = sample::model().to_string_lossy().into_owned();
-    program::run(folder.path(), ["predict", &model, "."]).refused(3, &["there are no pictures in ."]);
+    program::run(folder.path(), ["predict", &model, "."])
+        .refused(3, &["there are no pictures in ."]);
     program::run(folder.path(), ["predict", &model, "none.png"])
         .refused(3, &["`none.png` not found", "check the path"]);
 }

@@ -13,7 +13,8 @@ fn the_article_s_network_learns_digits_in_an_epoch() {
         return sample::skip("PERCEPT_TEST_DATA names no folder with MNIST's four files");
     };
     let data = std::path::Path::new(&data).join("mnist");
-    let words = ["train", "--network", "mlp", "--epochs", "1", "--out", "other", "--json", "-q", "--data"];
+    let words =
+        ["train", "--network", "mlp", "--epochs", "1", "--out", "other", "--json", "-q", "--data"];
     let words = words.iter().map(AsRef::as_ref).chain([data.as_os_str()]);
     let files = program::run(folder.path(), words).well();
     assert_eq!(files.weight_hash(), inside.weight_hash(), "the same digits, the same weights");

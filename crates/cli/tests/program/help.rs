@@ -29,8 +29,12 @@ fn version_and_information() {
     assert!(info.stdout.contains("lenet") && info.stderr.is_empty(), "{info:?}");
     let json: serde_json::Value =
         serde_json::from_str(&program::line(&here(), "info --json").well().stdout).expect("JSON");
-    let presets: Vec<&str> =
-        json["presets"].as_array().expect("a list").iter().filter_map(|p| p["name"].as_str()).collect();
+    let presets: Vec<&str> = json["presets"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|p| p["name"].as_str())
+        .collect();
     assert_eq!(presets, ["mlp", "lenet", "cnn", "best"]);
     assert!(json["instruction_sets"]["available"][0] == "scalar");
 }
@@ -40,7 +44,9 @@ fn the_instruction_set_can_be_chosen() {
     let with = |isa: &str| {
         finished(&command(&here()).arg("info").env("PERCEPT_ISA", isa).output().expect("started"))
     };
-    assert!(with("scalar").well().stdout.contains("scalar, 1 numbers at once (chosen by PERCEPT_ISA)"));
+    assert!(
+        with("scalar").well().stdout.contains("scalar, 1 numbers at once (chosen by PERCEPT_ISA)")
+    );
     with("mmx").refused(2, &["unknown instruction set `mmx`", "what to do: unset PERCEPT_ISA"]);
 }
 

@@ -26,7 +26,8 @@ fn wait_for_epochs(child: &mut Child, epochs: usize) {
     let stdout = child.stdout.as_mut().expect("a pipe");
     let mut lines = BufReader::new(stdout).lines();
     for _ in 0..epochs {
-        let epoch = lines.by_ref().map(|line| line.expect("text")).find(|line| line.contains("\"epoch\""));
+        let epoch =
+            lines.by_ref().map(|line| line.expect("text")).find(|line| line.contains("\"epoch\""));
         assert!(epoch.is_some(), "the run ended early");
     }
 }
@@ -71,7 +72,8 @@ fn killed_at_any_moment_and_resumed_the_weights_are_the_same() {
     println!("moments from seed {random}");
     let mut kills = 0;
     for _ in 0..6 {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let checkpoint = folder.path().join("run/checkpoint/checkpoint.safetensors");
         let words = match checkpoint.exists() {
             true => "train --resume run --json --quiet".to_owned(),
@@ -94,7 +96,8 @@ fn killed_at_any_moment_and_resumed_the_weights_are_the_same() {
 #[test]
 fn a_finished_run_can_be_resumed_without_harm() {
     let folder = sample::folder();
-    let first = program::line(folder.path(), "train --config small.toml --out run --json -q").well();
+    let first =
+        program::line(folder.path(), "train --config small.toml --out run --json -q").well();
     let again = program::line(folder.path(), "train --resume run --json -q").well();
     assert_eq!(first.weight_hash(), again.weight_hash());
 }

@@ -30,10 +30,14 @@ fn model_path() -> String {
 fn evaluation_for_people_and_for_programs() {
     let folder = sample::trained();
     let text = program::line(folder, "evaluate run/model.safetensors").well();
-    for words in ["95 % interval", "precision", "recall", "F1", "support", "Rows: the true class."] {
+    for words in ["95 % interval", "precision", "recall", "F1", "support", "Rows: the true class."]
+    {
         assert!(text.stdout.contains(words), "{words}");
     }
     assert_eq!(text.stderr, "");
+    program::line(folder, "evaluate run/model.safetensors --html page.html").well();
+    let page = fs::read_to_string(folder.join("page.html")).expect("read");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("small on"));
     let total = |split: &str| {
         let line = format!("evaluate run/model.safetensors --split {split} --json");
         let json = program::line(folder, &line).well().stdout;
@@ -57,14 +61,16 @@ fn pictures_of_every_format_are_read() {
         ("ppm", ImageFormat::Pnm),
     ];
     for (ending, format) in formats {
-        fs::write(folder.path().join(format!("one.{ending}")), encoded(1, format)).expect("written");
+        fs::write(folder.path().join(format!("one.{ending}")), encoded(1, format))
+            .expect("written");
     }
     fs::write(folder.path().join("notes.txt"), "not a picture").expect("written");
     let model = model_path();
     let found = program::run(folder.path(), ["predict", &model, "."]).well();
     assert_eq!(found.stdout.lines().count(), formats.len(), "{}", found.stdout);
     assert!(found.stdout.lines().all(|line| line.contains(": 1 ")), "{}", found.stdout);
-    let json = program::run(folder.path(), ["predict", &model, "one.png", "--json", "--top", "2"]).well();
+    let json =
+        program::run(folder.path(), ["predict", &model, "one.png", "--json", "--top", "2"]).well();
     let json = json.last_json();
     assert_eq!((&json["file"], &json["top"][0]["class"]), (&"one.png".into(), &"1".into()));
     assert_eq!(json["top"].as_array().map(Vec::len), Some(2));
@@ -96,7 +102,10 @@ fn one_bad_picture_does_not_stop_the_others() {
         ["predict", &model_path(), "bad\x1b[2J.png", "nowhere.png", "good.png"],
     );
     assert_eq!(found.code, 3, "{found:?}");
-    assert!(found.stdout.starts_with("good.png: 2 ") && found.stdout.lines().count() == 1, "{found:?}");
+    assert!(
+        found.stdout.starts_with("good.png: 2 ") && found.stdout.lines().count() == 1,
+        "{found:?}"
+    );
     assert!(found.stderr.contains("`nowhere.png` not found"), "{found:?}");
     assert!(found.stderr.contains("2 of 3 could not be read"), "{found:?}");
     assert!(!found.stderr.contains('\x1b'), "{found:?}");
@@ -111,15 +120,20 @@ fn what_the_network_saw_can_be_seen() {
     }
     let model = model_path();
     let seen = |arguments: &[&str]| {
-        let all = ["predict", &model, "--show-input", "seen.png"].into_iter().chain(arguments.iter().copied());
+        let all = ["predict", &model, "--show-input", "seen.png"]
+            .into_iter()
+            .chain(arguments.iter().copied());
         program::run(folder.path(), all).well();
         image::open(folder.path().join("seen.png")).expect("a picture").to_luma8()
     };
     let one = seen(&["1.png"]);
     assert_eq!(one.dimensions(), (8, 8));
     // What the network saw is what it sees again: nothing is left to prepare.
-    fs::write(folder.path().join("first.png"), fs::read(folder.path().join("seen.png")).expect("read"))
-        .expect("written");
+    fs::write(
+        folder.path().join("first.png"),
+        fs::read(folder.path().join("seen.png")).expect("read"),
+    )
+    .expect("written");
     assert_eq!(seen(&["first.png"]), one);
     let sheet = seen(&["0.png", "1.png"]);
     assert!(sheet.width() > 2 * 24 && sheet.height() > 24);
@@ -128,16 +142,16 @@ fn what_the_network_saw_can_be_seen() {
 #[test]
 fn networks_are_shown_and_drawn() {
     let folder = sample::trained();
-    let shown = program::line(
-        folder,
-        "show run/model.safetensors --svg small.svg --filters small.png",
-    );
+    let shown =
+        program::line(folder, "show run/model.safetensors --svg small.svg --filters small.png");
     let shown = shown.well();
     for words in ["conv1", "3x3, padding 1x1", "8x8x1 -> 8x8x8", "classes      0, 1, 2", "sha256"] {
         assert!(shown.stdout.contains(words), "no {words:?} in {}", shown.stdout);
     }
     let svg = fs::read_to_string(folder.join("small.svg")).expect("read");
-    assert!(svg.contains("<title") && svg.contains("output layer") && svg.contains("8 maps of 8x8"));
+    assert!(
+        svg.contains("<title") && svg.contains("output layer") && svg.contains("8 maps of 8x8")
+    );
     let filters = image::open(folder.join("small.png")).expect("a picture");
     assert!(filters.width() > 100 && filters.height() > 100);
     let from_config = program::line(folder, "show small.toml --json").well();
@@ -155,7 +169,8 @@ fn augmentation_can_be_looked_at() {
     let first = fs::read(folder.path().join("sheet.png")).expect("read");
     program::line(folder.path(), words).well();
     assert_eq!(fs::read(folder.path().join("sheet.png")).expect("read"), first);
-    program::line(folder.path(), "data preview --data data --count 0").refused(2, &["contact sheet"]);
+    program::line(folder.path(), "data preview --data data --count 0")
+        .refused(2, &["contact sheet"]);
 }
 
 #[test]

@@ -20,7 +20,10 @@ pub(crate) fn command(folder: &Path) -> Command {
 }
 
 /// Runs the program in `folder` to its end.
-pub(crate) fn run<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Finished {
+pub(crate) fn run<A: AsRef<OsStr>>(
+    folder: &Path,
+    arguments: impl IntoIterator<Item = A>,
+) -> Finished {
     let output = command(folder).args(arguments).output().expect("the program starts");
     finished(&output)
 }

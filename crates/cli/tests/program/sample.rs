@@ -54,9 +54,11 @@ pub(crate) fn folder() -> TempDir {
 }
 
 fn write_part(folder: &Path, part: &str, count: usize) {
-    let pixels: Vec<u8> = (0..count).flat_map(|example| image(example % CLASSES, example)).collect();
+    let pixels: Vec<u8> =
+        (0..count).flat_map(|example| image(example % CLASSES, example)).collect();
     let labels: Vec<u8> = (0..count).map(|example| (example % CLASSES) as u8).collect();
-    let write = |name: String, bytes: Vec<u8>| fs::write(folder.join(name), bytes).expect("written");
+    let write =
+        |name: String, bytes: Vec<u8>| fs::write(folder.join(name), bytes).expect("written");
     write(format!("{part}-images-idx3-ubyte"), idx::encode_images(SIDE, SIDE, &pixels));
     write(format!("{part}-labels-idx1-ubyte"), idx::encode_labels(&labels));
 }
@@ -79,7 +81,8 @@ pub(crate) fn trained() -> &'static Path {
     static TRAINED: OnceLock<TempDir> = OnceLock::new();
     let train = || {
         let folder = folder();
-        program::line(folder.path(), "train --config small.toml --epochs 8 --out run --quiet").well();
+        program::line(folder.path(), "train --config small.toml --epochs 8 --out run --quiet")
+            .well();
         folder
     };
     TRAINED.get_or_init(train).path()

@@ -20,7 +20,8 @@ fn limited(folder: &Path, kilobytes: u32, words: &str) -> program::Finished {
 #[test]
 fn a_full_disk_loses_no_checkpoint() {
     let folder = sample::folder();
-    let expected = program::line(folder.path(), "train --config small.toml --out whole --json -q").well();
+    let expected =
+        program::line(folder.path(), "train --config small.toml --out whole --json -q").well();
     limited(folder.path(), 8, "train --config small.toml --out run -q")
         .refused(5, &["cannot write run/checkpoint", "make room on the disk"]);
     let left = fs::read_dir(folder.path().join("run/checkpoint")).expect("a folder").count();

@@ -7,13 +7,20 @@ use std::fs;
 fn says_what_it_does_and_what_came_of_it() {
     let folder = sample::folder();
     let training = program::line(folder.path(), "train --config small.toml --out run").well();
-    for words in ["data ", "40 for validation, 3 classes", "conv2", "parameters", "optimizer muon", "seed 5"] {
+    for words in
+        ["data ", "40 for validation, 3 classes", "conv2", "parameters", "optimizer muon", "seed 5"]
+    {
         assert!(training.stderr.contains(words), "no {words:?} in {}", training.stderr);
     }
     let epochs = training.stderr.lines().filter(|line| line.contains("images/s  ")).count();
     assert!(epochs >= 3, "a line an epoch: {}", training.stderr);
     assert!(!training.stderr.contains('\x1b') && !training.stderr.contains('\r'));
-    for words in ["test accuracy", "of 60 right; 95 % interval", "class", "percept predict run/model.safetensors"] {
+    for words in [
+        "test accuracy",
+        "of 60 right; 95 % interval",
+        "class",
+        "percept predict run/model.safetensors",
+    ] {
         assert!(training.stdout.contains(words), "no {words:?} in {}", training.stdout);
     }
     for file in ["config.toml", "model.safetensors", "checkpoint"] {
@@ -45,22 +52,21 @@ fn json_has_a_line_for_each_epoch_and_the_result() {
 fn any_number_of_threads_gives_the_same_weights() {
     let folder = sample::folder();
     let hash = |threads: u32| {
-        let line = format!("train --config small.toml --out run-{threads} --threads {threads} --json -q");
+        let line =
+            format!("train --config small.toml --out run-{threads} --threads {threads} --json -q");
         program::line(folder.path(), &line).well().weight_hash()
     };
     let hashes = [1, 2, 3, 7].map(hash);
     println!("weights with 1, 2, 3 and 7 threads: {hashes:?}");
     assert!(hashes.iter().all(|hash| *hash == hashes[0]));
-    let other = program::line(folder.path(), "train --config small.toml --seed 6 --out other --json -q");
+    let other =
+        program::line(folder.path(), "train --config small.toml --seed 6 --out other --json -q");
     assert_ne!(other.well().weight_hash(), hashes[0]);
 }
 
 #[test]
 fn learns_the_sample() {
-    let report = program::run(
-        sample::trained(),
-        ["evaluate", "run/model.safetensors", "--json"],
-    );
+    let report = program::run(sample::trained(), ["evaluate", "run/model.safetensors", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&report.well().stdout).expect("JSON");
     let accuracy = report["accuracy"]["value"].as_f64().expect("a number");
     assert!(accuracy > 0.8, "a third would be chance: {accuracy}");
@@ -86,12 +92,34 @@ fn an_existing_run_is_never_overwritten() {
 #[test]
 fn divergence_names_the_layer_and_a_remedy() {
     let folder = sample::folder();
-    let line = "train --config small.toml --out run -q --optimizer sgd --schedule constant --learning-rate 1e30";
-    program::line(folder.path(), line).refused(4, &[
-        "training diverged in step",
-        "layer `",
-        "what to do:",
-        "lower --learning-rate",
-        "--clip-norm",
-    ]);
+    let line = "train --config small.toml --out run -q --optimizer sgd --schedule constant --batch-size 8 \
+                --learning-rate 1e30";
+    program::line(folder.path(), line).refused(
+        4,
+        &[
+            "training diverged in step",
+            "layer `",
+            "what to do:",
+            "lower --learning-rate",
+            "--clip-norm",
+        ],
+    );
+}
+
+#[test]
+fn weights_that_make_no_probabilities_have_diverged() {
+    let folder = sample::folder();
+    let line = "train --config small.toml --out run -q --optimizer sgd --schedule constant --batch-size 120 \
+                --learning-rate 1e30";
+    program::line(folder.path(), line).refused(4, &["training diverged", "lower --learning-rate"]);
+}
+
+#[test]
+fn a_preset_is_fitted_to_the_data() {
+    let folder = sample::folder();
+    let training =
+        program::line(folder.path(), "train --data data --network mlp --epochs 1 --out run").well();
+    for words in ["8x8x1 -> 64", "64 -> 3", "144 images to learn from, 16 for validation"] {
+        assert!(training.stderr.contains(words), "no {words:?} in {}", training.stderr);
+    }
 }
