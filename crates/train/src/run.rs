@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::TrainError;
 use crate::evaluator::Evaluator;
 use crate::event::{EpochRecord, Event, Observer, Outcome, Plan, StepRecord};
-use crate::observers::{History, TensorBoard};
+use crate::observers::{History, HtmlReport, TensorBoard};
 use crate::progress::{Progress, Speed};
 use crate::{saved, sources};
 use percept_data::{Loader, LoaderScratch, Part, Preprocessing, Splits, TestPart};
@@ -151,8 +151,9 @@ impl Run {
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
         let started = Instant::now();
-        let (mut history, mut board) = (History::new(self.history.clone()), TensorBoard::default());
-        let mut observers: Vec<&mut dyn Observer> = vec![&mut history, &mut board];
+        let mut history = History::new(self.history.clone());
+        let (mut board, mut page) = (TensorBoard::default(), HtmlReport::default());
+        let mut observers: Vec<&mut dyn Observer> = vec![&mut history, &mut board, &mut page];
         observers.extend(watchers.iter_mut().map(|watcher| &mut **watcher as &mut dyn Observer));
         self.announce(&mut observers)?;
         let end = match self.steps(&mut observers, stop, started) {

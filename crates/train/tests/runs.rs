@@ -149,9 +149,13 @@ fn a_run_can_be_interrupted_twice_and_resumed_from_the_file() {
 fn the_folder_holds_what_was_promised() {
     let folder = Folder::new();
     let outcome = finish(Run::new(config(), folder.run(), 2).unwrap());
-    for file in
-        ["config.toml", "history.csv", "model.safetensors", "checkpoint/checkpoint.safetensors"]
-    {
+    for file in [
+        "config.toml",
+        "history.csv",
+        "report.html",
+        "model.safetensors",
+        "checkpoint/checkpoint.safetensors",
+    ] {
         assert!(folder.run().join(file).is_file(), "{file}");
     }
     let text = std::fs::read_to_string(folder.run().join("config.toml")).unwrap();
