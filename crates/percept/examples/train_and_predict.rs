@@ -1,6 +1,10 @@
+//! Trains a network on MNIST and asks it about a picture.
+#![allow(clippy::print_stdout)]
+
 use percept::prelude::*;
 use std::sync::atomic::AtomicBool;
 
+/// Trains, tests and predicts.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = presets::find("mlp").ok_or("no such preset")?.config();
     config.epochs = 1;

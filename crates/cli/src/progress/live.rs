@@ -6,7 +6,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use percept::train::event::{Event, Plan, StepRecord};
 use std::time::{Duration, Instant};
 
-const FORM: &str = "{prefix} [{bar:20}] {wide_msg}";
+/// How far the run is, and below it the numbers of the last step: both fit 80 columns.
+const FORM: &str = "{prefix} [{bar:30}] step {pos}/{len}\n{wide_msg}";
 const FRAMES_A_SECOND: u8 = 8;
 /// Time over which the speed is averaged.
 const SPEED_WINDOW: Duration = Duration::from_millis(500);
@@ -80,9 +81,7 @@ impl Live {
         };
         self.bar.set_prefix(format!("epoch {}/{}", step.epoch, self.epochs));
         self.bar.set_message(format!(
-            "step {}/{}  loss {:.4}{validation}  {} images/s  lr {:.2e}  {} left",
-            step.step,
-            step.total_steps,
+            "loss {:.4}{validation}  {} images/s  learning rate {:.2e}  {} left",
             step.loss,
             grouped(self.speed.images_per_second as u64),
             step.learning_rate,
