@@ -1,6 +1,7 @@
 //! Prepares the picture of a digit as the pictures of MNIST were: light ink on black, the ink's longest side scaled to
 //! 20 pixels, its centre of mass in the middle of 28x28 (LeCun, Cortes and Burges, "The MNIST database").
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::resize::{Axis, Outside, sample};
@@ -16,18 +17,46 @@ const CENTRE: f32 = 14.0;
 const MIN_CONTRAST: u8 = 24;
 /// A spot of ink with less than this share of the largest spot's area is noise.
 const NOISE_SHARE: f32 = 0.05;
+/// A picture with a longer side is made smaller first: preparing takes some twenty bytes a pixel.
+const MAX_SIDE_PREPARED: usize = 1024;
 /// How strong ink is at the edge of a stroke.
 const EDGE: f32 = 0.3;
 
 /// Prepares a grey picture: u8 [28, 28].
 pub(crate) fn prepare(picture: &Picture) -> Result<Vec<u8>, Error> {
-    let shape = picture.shape();
-    if looks_like_mnist(picture.pixels(), shape) {
-        return Ok(picture.pixels().to_vec());
+    let (pixels, shape) = shrink(picture);
+    if looks_like_mnist(&pixels, shape) {
+        return Ok(pixels.into_owned());
     }
-    let mut ink = ink(picture.pixels(), shape)?;
+    let mut ink = ink(&pixels, shape)?;
     let (rows, columns) = keep_large_spots(&mut ink, shape);
     Ok(centre(&ink, shape, rows, columns))
+}
+
+/// Averages squares of pixels, so many that no side stays longer than [`MAX_SIDE_PREPARED`]. Squares at the right and
+/// lower edge may be cut off.
+fn shrink(picture: &Picture) -> (Cow<'_, [u8]>, ImageShape) {
+    let ImageShape { height, width, .. } = picture.shape();
+    let square = height.max(width).div_ceil(MAX_SIDE_PREPARED);
+    if square <= 1 {
+        return (picture.pixels().into(), picture.shape());
+    }
+    let small = ImageShape::grey(height.div_ceil(square), width.div_ceil(square));
+    let mut pixels = Vec::with_capacity(small.len());
+    for rows in picture.pixels().chunks(square * width) {
+        let mut sums = vec![0u32; small.width];
+        for row in rows.chunks_exact(width) {
+            for (sum, part) in sums.iter_mut().zip(row.chunks(square)) {
+                *sum += part.iter().map(|&p| u32::from(p)).sum::<u32>();
+            }
+        }
+        let columns = |at: usize| square.min(width - at * square);
+        let area = |at| (rows.len() / width * columns(at)) as u32;
+        pixels.extend(
+            sums.iter().enumerate().map(|(at, sum)| ((sum + area(at) / 2) / area(at)) as u8),
+        );
+    }
+    (pixels.into(), small)
 }
 
 /// Whether a picture is one of MNIST's, or made just like them: 28x28, black corners, the longest side of everything

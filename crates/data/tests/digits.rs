@@ -92,6 +92,22 @@ fn what_does_not_matter_changes_little() {
     }
 }
 
+/// A picture of many pixels (27 times as many a side as [`PLAIN`], and no whole number of the squares that are averaged)
+/// is seen as a small one is.
+#[test]
+fn a_huge_picture_is_seen_as_a_small_one() {
+    let plain = drawing::draw(4, &PLAIN);
+    let shape = ImageShape::grey(200 * 27, 200 * 27 + 1);
+    let mut pixels = Vec::with_capacity(shape.len());
+    for row in plain.pixels().chunks(200) {
+        let wide: Vec<u8> = row.iter().flat_map(|&p| [p; 27]).chain([255]).collect();
+        (0..27).for_each(|_| pixels.extend_from_slice(&wide));
+    }
+    let (small, huge) = (prepare(&plain), prepare(&Picture::new(shape, pixels).unwrap()));
+    let alike = likeness(&small, &huge);
+    assert!(alike > 0.97, "{alike}\n{}\n{}", print(&small), print(&huge));
+}
+
 /// Specks, a dirty border and sensor noise of ±20 grey levels do not move the digit.
 #[test]
 fn noise_is_not_ink() {
