@@ -2,11 +2,12 @@
 //!
 //! A job is a function over items; which thread serves which item is open, so a job must give the same result
 //! whichever it is. Between jobs the threads spin for a moment, since the next step of a training run comes at once,
-//! and then sleep.
+//! and then sleep. A thread that the system has put aside holds up nobody: when the items are gone the job closes, and
+//! the caller waits only for the threads that have entered it.
 
 use core::cell::UnsafeCell;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -22,11 +23,18 @@ pub struct Crew {
 
 type Job<'a> = dyn Fn(usize) + Sync + 'a;
 
+/// In [`Shared::state`]: the job may be entered.
+const OPEN: u64 = 1 << 16;
+/// In [`Shared::state`]: one job later.
+const NEXT: u64 = 1 << 17;
+/// In [`Shared::state`]: the hands that are inside the job.
+const INSIDE: u64 = OPEN - 1;
+/// The most threads of a crew.
+const MOST_THREADS: usize = 1 << 12;
+
 struct Shared {
-    /// Counts the jobs; a new number tells the hands to read `job`.
-    generation: AtomicUsize,
-    /// Hands that have not finished the job yet.
-    remaining: AtomicUsize,
+    /// The number of the job (from [`NEXT`] up), whether it is [`OPEN`], and how many hands are [`INSIDE`].
+    state: AtomicU64,
     job: UnsafeCell<Option<&'static Job<'static>>>,
     stop: AtomicBool,
     panicked: AtomicBool,
@@ -36,8 +44,9 @@ struct Shared {
     wake: Condvar,
 }
 
-// SAFETY: `job` is written only by the owner of the crew while no hand reads it (`remaining` is 0), and read only
-// after `generation` was seen to change; both with acquire and release. The rest is Sync by itself.
+// SAFETY: `job` is written only by the owner of the crew while the job is closed and no hand is inside, and read only by
+// a hand that has entered: that is one atomic exchange of `state`, which fails once the job is closed. The rest is Sync
+// by itself.
 unsafe impl Sync for Shared {}
 
 impl Crew {
@@ -45,10 +54,9 @@ impl Crew {
     #[must_use]
     pub fn new(threads: usize) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if threads == 0 { processors } else { threads };
+        let threads = if threads == 0 { processors } else { threads }.min(MOST_THREADS);
         let shared = Arc::new(Shared {
-            generation: AtomicUsize::new(0),
-            remaining: AtomicUsize::new(0),
+            state: AtomicU64::new(0),
             job: UnsafeCell::new(None),
             stop: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
@@ -139,23 +147,24 @@ impl Crew {
         });
     }
 
-    /// Runs `job(thread)` on every thread of the crew and returns when all have finished.
+    /// Runs `job(thread)` on the caller's thread and on every thread that comes in time, and returns when all that came
+    /// have finished. So the job must be complete when the caller's own call returns and the others' have.
     fn broadcast(&mut self, job: &Job<'_>) {
         let shared = &*self.shared;
-        // SAFETY: only the lifetime changes; this function does not return (nor unwind) before every hand has
-        // finished with the reference.
+        // SAFETY: only the lifetime changes; this function does not return (nor unwind) before the job is closed and
+        // every hand that entered it has left.
         let job_for_hands = unsafe { core::mem::transmute::<&Job<'_>, &'static Job<'static>>(job) };
-        // SAFETY: no hand reads `job` now: all have finished the last one, and `&mut self` keeps others from starting.
+        // SAFETY: no hand reads `job` now: the last job is closed and empty, and `&mut self` keeps others from starting.
         unsafe { *shared.job.get() = Some(job_for_hands) };
-        shared.remaining.store(self.hands.len(), Ordering::Relaxed);
-        shared.generation.fetch_add(1, Ordering::SeqCst);
+        shared.state.fetch_add(NEXT + OPEN, Ordering::SeqCst);
         if shared.asleep.load(Ordering::SeqCst) > 0 {
             let _bed = shared.bed.lock().unwrap_or_else(PoisonError::into_inner);
             shared.wake.notify_all();
         }
         let own = catch_unwind(AssertUnwindSafe(|| job(0)));
+        shared.state.fetch_sub(OPEN, Ordering::AcqRel);
         let mut spins = 0_usize;
-        while shared.remaining.load(Ordering::Acquire) > 0 {
+        while shared.state.load(Ordering::Acquire) & INSIDE > 0 {
             spins += 1;
             if spins < shared.spins { core::hint::spin_loop() } else { std::thread::yield_now() }
         }
@@ -172,7 +181,6 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        self.shared.generation.fetch_add(1, Ordering::SeqCst);
         {
             let _bed = self.shared.bed.lock().unwrap_or_else(PoisonError::into_inner);
             self.shared.wake.notify_all();
@@ -193,44 +201,55 @@ impl core::fmt::Debug for Crew {
 impl Shared {
     /// What a hand does all its life.
     fn serve(&self, hand: usize) {
-        let mut seen = 0;
-        loop {
-            seen = self.wait_for_news(seen);
-            if self.stop.load(Ordering::SeqCst) {
-                return;
+        let mut last = 0;
+        while let Some(state) = self.wait_for_job(last) {
+            last = state / NEXT;
+            let entered =
+                self.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed);
+            if entered.is_err() {
+                // Another hand came or went, or the job is closed by now: look again.
+                last = last.wrapping_sub(1);
+                continue;
             }
-            // SAFETY: the generation changed (acquire), so the owner has written `job` and will not write it again
-            // before this hand has counted itself out below.
+            // SAFETY: this hand is inside an open job, so the owner has written `job` and will not write it again before
+            // this hand has left below.
             let job = unsafe { *self.job.get() };
             if let Some(job) = job
                 && catch_unwind(AssertUnwindSafe(|| job(hand))).is_err()
             {
                 self.panicked.store(true, Ordering::Relaxed);
             }
-            self.remaining.fetch_sub(1, Ordering::Release);
+            self.state.fetch_sub(1, Ordering::Release);
         }
     }
 
-    /// Spins, then sleeps, until the generation is another one than `seen`.
-    fn wait_for_news(&self, seen: usize) -> usize {
+    /// The state, where it is that of an open job other than `last`; `None` where the crew is dismissed.
+    fn look(&self, last: u64) -> Option<Option<u64>> {
+        if self.stop.load(Ordering::SeqCst) {
+            return Some(None);
+        }
+        let state = self.state.load(Ordering::SeqCst);
+        (state & OPEN != 0 && state / NEXT != last).then_some(Some(state))
+    }
+
+    /// Spins, then sleeps, until there is an open job other than `last`, or the crew is dismissed.
+    fn wait_for_job(&self, last: u64) -> Option<u64> {
         for _ in 0..self.spins {
-            let now = self.generation.load(Ordering::Acquire);
-            if now != seen {
-                return now;
+            if let Some(news) = self.look(last) {
+                return news;
             }
             core::hint::spin_loop();
         }
         let mut bed = self.bed.lock().unwrap_or_else(PoisonError::into_inner);
         self.asleep.fetch_add(1, Ordering::SeqCst);
-        let now = loop {
-            let now = self.generation.load(Ordering::SeqCst);
-            if now != seen {
-                break now;
+        let news = loop {
+            if let Some(news) = self.look(last) {
+                break news;
             }
             bed = self.wake.wait(bed).unwrap_or_else(PoisonError::into_inner);
         };
         self.asleep.fetch_sub(1, Ordering::SeqCst);
-        now
+        news
     }
 }
 
@@ -265,6 +284,18 @@ mod tests {
                 assert!(items.iter().enumerate().all(|(index, item)| *item == index + 1));
             }
             assert_eq!(workers.iter().sum::<usize>(), (0..200).map(|round| round % 17).sum());
+        }
+    }
+
+    /// Far more threads than processors, many short jobs: hands come late, miss jobs, and enter closing ones.
+    #[test]
+    fn late_hands_miss_a_job_without_harm() {
+        let mut crew = Crew::new(16);
+        let mut workers = vec![(); 16];
+        for round in 0..2000_usize {
+            let mut items = vec![0_usize; 2 + round % 5];
+            crew.for_each(&mut workers, &mut items, |(), index, item| *item += round + index);
+            assert!(items.iter().enumerate().all(|(index, item)| *item == round + index));
         }
     }
 
