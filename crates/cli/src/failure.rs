@@ -1,6 +1,6 @@
 //! What a verb ends with when it cannot do its work: a message, its causes, what to do, and the exit code.
 
-use crate::safe_text;
+use crate::{output, safe_text};
 use percept::data::Error as DataError;
 use percept::model::error::ModelError;
 use percept::train::error::TrainError;
@@ -97,7 +97,7 @@ impl Failure {
     /// Tells the person on stderr and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
-            eprint!("{}", self.text());
+            output::tell(&self.text());
         }
         ExitCode::from(self.exit as u8)
     }

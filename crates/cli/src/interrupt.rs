@@ -1,6 +1,7 @@
 //! Ctrl-C: the first asks for a checkpoint, the second ends the program at once.
 
 use crate::failure::{Exit, Failure};
+use crate::output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +16,9 @@ pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(Exit::Interrupted as i32);
         }
-        eprintln!("\nStopping after this step, with a checkpoint; Ctrl-C again stops at once.");
+        output::tell(
+            "\nStopping after this step, with a checkpoint; Ctrl-C again stops at once.\n",
+        );
     });
     watched.map_err(|error| Failure::output("cannot watch for Ctrl-C").caused_by(&error))?;
     Ok(stop)

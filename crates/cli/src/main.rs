@@ -1,10 +1,5 @@
 //! The percept program: the only place that prints or exits.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::exit,
-    reason = "this is the program: what it finds out has to reach a person"
-)]
+#![allow(clippy::exit, reason = "this is the program: the second Ctrl-C ends it at once")]
 
 mod arguments;
 mod diagram;

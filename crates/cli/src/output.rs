@@ -25,6 +25,11 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
+/// Writes text to stderr. That nobody reads it is no reason to stop what is being told about.
+pub(crate) fn tell(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Writes a value to stdout as one line of JSON.
 ///
 /// # Errors

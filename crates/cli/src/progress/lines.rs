@@ -2,6 +2,7 @@
 
 use super::epoch_line;
 use crate::number::{grouped, time};
+use crate::output;
 use percept::train::event::{Event, StepRecord};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ impl Lines {
             }
             Event::Step(step) => self.step(step),
             Event::Epoch(record) => {
-                eprintln!("{}", epoch_line(record, self.epochs, self.validated));
+                output::tell(&(epoch_line(record, self.epochs, self.validated) + "\n"));
                 self.last = Some(Instant::now());
                 self.images = 0;
             }
@@ -47,8 +48,8 @@ impl Lines {
         let speed = self.images as f64 / since.as_secs_f64();
         let done = (step.step - self.done_steps).max(1);
         let left = step.elapsed.mul_f64((step.total_steps - step.step) as f64 / done as f64);
-        eprintln!(
-            "epoch {:>3}/{}  step {}/{}  loss {:.4}  learning rate {:.3e}  {} images/s  {} left",
+        output::tell(&format!(
+            "epoch {:>3}/{}  step {}/{}  loss {:.4}  learning rate {:.3e}  {} images/s  {} left\n",
             step.epoch,
             self.epochs,
             grouped(step.step),
@@ -57,7 +58,7 @@ impl Lines {
             step.learning_rate,
             grouped(speed as u64),
             time(left)
-        );
+        ));
         self.last = Some(Instant::now());
         self.images = 0;
     }

@@ -5,6 +5,7 @@ mod lines;
 mod live;
 mod plan;
 
+use crate::output;
 pub(crate) use json::{JsonLines, finished_json};
 use lines::Lines;
 use live::Live;
@@ -50,7 +51,7 @@ impl Progress {
 impl Observer for Progress {
     fn notify(&mut self, event: &Event<'_>) -> Result<(), TrainError> {
         if let (Event::Started(plan), Screen::Live(_) | Screen::Lines(_)) = (event, &self.screen) {
-            eprintln!("{}", plan::text(plan));
+            output::tell(&(plan::text(plan) + "\n"));
         }
         match &mut self.screen {
             Screen::Live(live) => live.notify(event),

@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for given in &arguments.images {
         let files = pictures_of(given).unwrap_or_else(|failure| {
             failed += 1;
-            eprint!("{}", failure.text());
+            output::tell(&failure.text());
             Vec::new()
         });
         for file in files {
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 }
                 Err(failure) => {
                     failed += 1;
-                    eprint!("{}", failure.text());
+                    output::tell(&failure.text());
                 }
             }
         }

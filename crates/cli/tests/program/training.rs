@@ -123,3 +123,18 @@ fn a_preset_is_fitted_to_the_data() {
         assert!(training.stderr.contains(words), "no {words:?} in {}", training.stderr);
     }
 }
+
+#[test]
+fn training_goes_on_when_nobody_listens() {
+    let folder = sample::folder();
+    let mut command = program::command(folder.path());
+    command.args("train --config small.toml --out run --json".split_whitespace());
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("started");
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().expect("ended").code(), Some(0));
+    assert!(folder.path().join("run/model.safetensors").is_file());
+}
