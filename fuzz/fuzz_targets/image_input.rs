@@ -18,14 +18,16 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(picture.pixels().len(), height * width * channels);
     assert!(height.max(width) <= MAX_SIDE as usize && matches!(channels, 1 | 3));
     // Larger ones take as long as they are large: few would be tried.
-    if picture.pixels().len() > 1 << 20 {
+    if picture.pixels().len() > 1 << 22 {
         return;
     }
-    let limit = (1 << 20) + PREPARING * picture.pixels().len();
-    match percept_fuzz::within(limit, || Preprocessing::mnist().prepare(&picture)) {
+    // Of a digit there are at most 1024x1024 pixels left after the first pass.
+    let digit = (1 << 20) + PREPARING * (height * width).min(1 << 20) + 2 * picture.pixels().len();
+    match percept_fuzz::within(digit, || Preprocessing::mnist().prepare(&picture)) {
         Ok(seen) => assert_eq!(seen.len(), 28 * 28),
         Err(error) => assert!(matches!(error, Error::Blank { .. }), "{error}"),
     }
+    let limit = (1 << 20) + PREPARING * picture.pixels().len();
     for fit in [Fit::Stretch, Fit::Crop] {
         for input in [ImageShape::grey(5, 7), ImageShape::colour(3, 2)] {
             let normalisation =
