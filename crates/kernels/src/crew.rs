@@ -168,11 +168,13 @@ impl Crew {
             spins += 1;
             if spins < shared.spins { core::hint::spin_loop() } else { std::thread::yield_now() }
         }
+        // Taken back in any case: the next job begins without this one's panics.
+        let panicked = shared.panicked.swap(false, Ordering::Relaxed);
         if let Err(panic) = own {
             resume_unwind(panic);
         }
         assert!(
-            !shared.panicked.swap(false, Ordering::Relaxed),
+            !panicked,
             "a job panicked on another thread of the crew; its message was printed above"
         );
     }
@@ -342,6 +344,23 @@ mod tests {
             crew.for_each(&mut [(), ()], &mut items, |(), index, _| assert!(index != 3, "item 3"));
         }));
         assert!(outcome.is_err());
+        crew.for_each(&mut [(), ()], &mut items, |(), _, item| *item = 1);
+        assert_eq!(items, [1; 8]);
+    }
+
+    #[test]
+    fn a_panic_on_every_thread_leaves_nothing_behind() {
+        let mut crew = Crew::new(2);
+        // Each thread holds one item when both panic.
+        let both = std::sync::Barrier::new(2);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            crew.for_each(&mut [(), ()], &mut [0; 2], |(), index, _| {
+                both.wait();
+                panic!("item {index}");
+            });
+        }));
+        assert!(outcome.is_err());
+        let mut items = [0; 8];
         crew.for_each(&mut [(), ()], &mut items, |(), _, item| *item = 1);
         assert_eq!(items, [1; 8]);
     }
