@@ -44,12 +44,22 @@ impl Grid {
     /// Whether there is no turn.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.outer == 0 || self.inner == 0
     }
 
-    /// The offset of the last turn; the grid is not empty.
-    fn last(&self) -> usize {
-        (self.outer - 1) * self.outer_pitch + (self.inner - 1) * self.inner_pitch
+    /// The offset of the last turn; the grid is not empty. `None` where it passes the address space.
+    fn last(&self) -> Option<usize> {
+        let inner = (self.inner - 1).checked_mul(self.inner_pitch)?;
+        (self.outer - 1).checked_mul(self.outer_pitch)?.checked_add(inner)
+    }
+
+    /// Numbers from the first turn's first to the last turn's last of `width` numbers each; the grid is not empty.
+    fn span(&self, width: usize) -> Option<usize> {
+        self.last()?.checked_add(width)
+    }
+
+    fn checked_len(&self) -> Option<usize> {
+        self.outer.checked_mul(self.inner)
     }
 }
 
@@ -72,12 +82,19 @@ impl Left {
     }
 
     fn is_empty(&self) -> bool {
-        self.rows.is_empty() || self.columns() == 0
+        self.rows.is_empty() || self.runs.is_empty() || self.run == 0
     }
 
-    /// Numbers that the matrix spans in memory.
-    fn span(&self) -> usize {
-        if self.is_empty() { 0 } else { self.rows.last() + self.runs.last() + self.run }
+    fn checked_columns(&self) -> Option<usize> {
+        self.runs.checked_len()?.checked_mul(self.run)
+    }
+
+    /// Numbers that the matrix spans in memory. `None` where they pass the address space.
+    fn span(&self) -> Option<usize> {
+        if self.is_empty() {
+            return Some(0);
+        }
+        self.rows.last()?.checked_add(self.runs.span(self.run)?)
     }
 }
 
@@ -128,9 +145,14 @@ impl Panels {
     }
 
     /// Numbers of the packed matrix.
+    ///
+    /// # Panics
+    /// When they pass the address space.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.k * self.padded_columns()
+        let columns = self.n.checked_next_multiple_of(self.lanes);
+        let len = columns.and_then(|columns| self.k.checked_mul(columns));
+        len.expect("the packed matrix fits into the address space")
     }
 
     /// Whether the packed matrix has no number.
@@ -197,12 +219,12 @@ pub fn multiply<T: Element>(
     if geometry.rows.is_empty() || panels.n == 0 {
         return;
     }
-    assert_eq!(geometry.columns(), panels.k, "columns of left and rows of right");
+    assert_eq!(geometry.checked_columns(), Some(panels.k), "columns of left and rows of right");
     check_rows(geometry, out_rows);
-    assert!(left.len() >= geometry.span(), "left is too short");
+    assert!(reaches(left, geometry.span()), "left is too short");
     assert_eq!(right.len(), panels.len(), "length of the packed right matrix");
     assert!(bias.is_none_or(|bias| bias.len() == panels.padded_columns()), "length of the bias");
-    assert!(out.len() >= out_rows.last() + panels.n, "out is too short");
+    assert!(reaches(out, out_rows.span(panels.n)), "out is too short");
     assert_eq!(panels.lanes, T::isa(isa).lanes(), "panels for the same instruction set");
     let product = Product { geometry, left, panels, right, bias, finish, out_rows };
     T::run_product(T::isa(isa), &product, out);
@@ -231,12 +253,18 @@ pub fn multiply_transposed<T: Element>(
         return;
     }
     check_rows(geometry, right_rows);
-    assert!(left.len() >= geometry.span(), "left is too short");
-    assert!(right.len() >= right_rows.last() + n, "right is too short");
+    assert!(reaches(left, geometry.span()), "left is too short");
+    assert!(reaches(right, right_rows.span(n)), "right is too short");
     assert!(out_pitch >= n, "out's rows overlap");
-    assert!(out.len() >= (geometry.columns() - 1) * out_pitch + n, "out is too short");
+    let rows = geometry.checked_columns().map(|columns| Grid::line(columns, out_pitch));
+    assert!(reaches(out, rows.and_then(|rows| rows.span(n))), "out is too short");
     let product = Transposed { geometry, left, right_rows, right, n, out_pitch };
     T::run_transposed(T::isa(isa), &product, out);
+}
+
+/// Whether a slice has so many numbers; `None` is more than any slice has.
+fn reaches<T>(slice: &[T], len: Option<usize>) -> bool {
+    len.is_some_and(|len| slice.len() >= len)
 }
 
 fn check_rows(geometry: &Left, other: &Grid) {

@@ -188,3 +188,47 @@ fn nan_and_infinity_pass_through_a_product() {
         assert!(out[0].is_nan() && out[1] == f32::NEG_INFINITY, "{isa}: {out:?}");
     }
 }
+
+/// Sizes whose products pass the address space must not be taken for small ones.
+#[test]
+fn sizes_beyond_the_address_space_are_refused() {
+    const HALF: usize = 1 << (usize::BITS - 1);
+    let refused = |what: &str, run: &mut dyn FnMut()| {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err(what);
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or(panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+        assert!(!message.contains("overflow"), "{what}: {message}");
+    };
+    for isa in Isa::available() {
+        let panels = Panels::new::<f32>(isa, 1, 1);
+        let packed = vec![0.0; panels.len()];
+        let (plain, mut out) = (Grid::line(3, 1), [0.0_f32; 4]);
+        // The last of three rows lies at 2 * HALF, which is 0 in the numbers of the machine.
+        let far = Grid::line(3, HALF);
+        let [left_far, left] =
+            [far, plain].map(|rows| Left { rows, runs: Grid::line(1, 0), run: 1 });
+        let store = Finish::Store;
+        refused("left", &mut || {
+            multiply(isa, &left_far, &[1.0], &panels, &packed, None, store, &plain, &mut out);
+        });
+        refused("out", &mut || {
+            multiply(isa, &left, &[1.0; 3], &panels, &packed, None, store, &far, &mut out);
+        });
+        refused("left, transposed", &mut || {
+            multiply_transposed(isa, &left_far, &[1.0], &plain, &[1.0; 3], 1, &mut out, 1);
+        });
+        refused("right, transposed", &mut || {
+            multiply_transposed(isa, &left, &[1.0; 3], &far, &[1.0], 1, &mut out, 1);
+        });
+        let wide = Left { rows: plain, runs: Grid::line(1, 0), run: 3 };
+        refused("out, transposed", &mut || {
+            multiply_transposed(isa, &wide, &[1.0; 8], &plain, &[1.0; 8], 1, &mut out, HALF);
+        });
+        // HALF rows of 2 columns or more: no number at all, in the numbers of the machine.
+        let endless = Left { rows: Grid::line(1, 0), runs: Grid::line(HALF, 0), run: 1 };
+        refused("panels", &mut || {
+            let panels = Panels::new::<f32>(isa, HALF, 2);
+            multiply(isa, &endless, &[1.0], &panels, &[], None, store, &Grid::line(1, 0), &mut out);
+        });
+    }
+}

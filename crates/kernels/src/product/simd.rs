@@ -121,10 +121,9 @@ bodies!(
 /// Cuts 0..count into the fewest pieces of at most `most`, as equal as possible: (first, length) of each.
 fn cuts(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let pieces = count.div_ceil(most);
-    (0..pieces).map(move |piece| {
-        let first = piece * count / pieces;
-        (first, (piece + 1) * count / pieces - first)
-    })
+    let (len, longer) = (count / pieces.max(1), count % pieces.max(1));
+    (0..pieces)
+        .map(move |piece| (piece * len + piece.min(longer), len + usize::from(piece < longer)))
 }
 
 /// What the tiles of one panel share.
@@ -175,7 +174,8 @@ unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
         let mut right = strip.panel;
         for outer in 0..runs.outer {
             for inner in 0..runs.inner {
-                let mut left = from.add(outer * runs.outer_pitch + inner * runs.inner_pitch);
+                let mut left =
+                    from.wrapping_add(outer * runs.outer_pitch + inner * runs.inner_pitch);
                 for _ in 0..run {
                     let mut weights = [V::zero(); N];
                     for (v, weight) in weights.iter_mut().enumerate() {
@@ -249,6 +249,27 @@ unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
             }
             let last = to.add((N - 1) * V::LANES);
             V::load_masked(last, mask).add(row[N - 1]).store_masked(last, mask);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cuts;
+
+    #[test]
+    fn cuts_follow_one_another_and_cover_all() {
+        for most in [1, 6, 9, 14] {
+            for count in 0..100_usize {
+                let pieces: Vec<_> = cuts(count, most).collect();
+                assert_eq!(pieces.len(), count.div_ceil(most));
+                let mut end = 0;
+                for (first, len) in pieces {
+                    assert!(first == end && (1..=most).contains(&len));
+                    end = first + len;
+                }
+                assert_eq!(end, count);
+            }
         }
     }
 }
