@@ -228,7 +228,7 @@ per_isa! {
     /// [`average_forward`], unchecked.
     pub fn average<T>(windows: &Windows, x: &[T], y: &mut [T]) {
         let c = windows.channels;
-        let factor = T::from_f64(1.0 / (windows.kernel[0] * windows.kernel[1]) as f64);
+        let factor = T::from_f64(1.0 / (windows.kernel[0] as f64 * windows.kernel[1] as f64));
         for (x, y) in x.chunks_exact(windows.input_len()).zip(y.chunks_exact_mut(windows.output_len())) {
             y.fill(T::ZERO);
             windows.each(|to, from| {
@@ -244,7 +244,7 @@ per_isa! {
     /// [`average_backward`], unchecked.
     pub fn average_spread<T>(windows: &Windows, grad_y: &[T], grad_x: &mut [T]) {
         let c = windows.channels;
-        let factor = T::from_f64(1.0 / (windows.kernel[0] * windows.kernel[1]) as f64);
+        let factor = T::from_f64(1.0 / (windows.kernel[0] as f64 * windows.kernel[1] as f64));
         grad_x.fill(T::ZERO);
         let images = grad_x.chunks_exact_mut(windows.input_len());
         for (grad_x, grad_y) in images.zip(grad_y.chunks_exact(windows.output_len())) {

@@ -49,6 +49,12 @@ pub struct EngineSettings {
     pub seed: u64,
 }
 
+/// The most examples of a step that [`Engine::new`] accepts.
+pub const MAX_BATCH_SIZE: usize = 1 << 20;
+
+/// The most bytes that [`Engine::new`] asks for.
+pub const MAX_MEMORY: u64 = 1 << 36;
+
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepReport {
@@ -151,6 +157,7 @@ impl<T: Element> Engine<T> {
         let crew = Crew::new(settings.threads);
         let parameters = network.parameters();
         let scratch = parameters.iter().map(|p| settings.optimizer.scratch_len(p)).max();
+        check_memory(&network, &settings, &plan, crew.threads())?;
         let workers = (0..crew.threads())
             .map(|index| Worker {
                 index,
@@ -237,7 +244,7 @@ impl<T: Element> Engine<T> {
     /// [`Diverged`] where a number is not finite, naming where that began; the weights and all else are as before.
     ///
     /// # Panics
-    /// When the batch is empty or larger than the settings say.
+    /// When the batch is empty or larger than the settings say, or a label is not below the network's outputs.
     pub fn step(
         &mut self,
         source: &dyn Source<T>,
@@ -575,12 +582,41 @@ fn check<T: Element>(network: &Network<T>, settings: &EngineSettings) -> Result<
     if let Some((name, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
         return Err(EngineError::Zero { name });
     }
+    if settings.batch_size > MAX_BATCH_SIZE {
+        return Err(EngineError::BatchSize { most: MAX_BATCH_SIZE, found: settings.batch_size });
+    }
     if let Some(clip) = settings.clip_norm.filter(|clip| !(clip.is_finite() && *clip > 0.0)) {
         return Err(EngineError::ClipNorm { found: clip });
     }
     settings.loss.validate(network.description().output.len())?;
     settings.optimizer.validate()?;
     settings.average.map_or(Ok(()), |average| average.validate())?;
+    Ok(())
+}
+
+/// Refuses what could only fail for want of memory: what the threads and the lanes hold, and what there is of each
+/// parameter in any case.
+fn check_memory<T: Element>(
+    network: &Network<T>,
+    settings: &EngineSettings,
+    plan: &Plan<T>,
+    threads: usize,
+) -> Result<(), EngineError> {
+    let values = network.values().len();
+    let chunks = settings.batch_size.div_ceil(plan.chunk());
+    let lanes = settings.lanes.min(chunks).saturating_mul(values);
+    let numbers = plan
+        .arena_len()
+        .saturating_mul(threads)
+        .saturating_add(lanes)
+        .saturating_add(plan.statistics_len().saturating_mul(chunks).saturating_mul(2))
+        .saturating_add(plan.packed_len())
+        .saturating_add(values.saturating_mul(3));
+    let bytes = numbers.saturating_mul(size_of::<T>()) as u64;
+    if bytes > MAX_MEMORY {
+        const GB: u64 = 1_000_000_000;
+        return Err(EngineError::Memory { gigabytes: bytes / GB, most: MAX_MEMORY / GB });
+    }
     Ok(())
 }
 

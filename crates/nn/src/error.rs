@@ -54,6 +54,24 @@ pub enum EngineError {
         /// The setting.
         name: &'static str,
     },
+    /// A batch larger than any that makes sense.
+    #[error("batch_size must be at most {most}, found {found}")]
+    BatchSize {
+        /// The most that is accepted.
+        most: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// The network, the batch and the threads together ask for more memory than percept accepts.
+    #[error(
+        "training would take {gigabytes} GB of memory, at most {most} are accepted; use a smaller chunk_size, fewer threads or lanes, or a smaller network"
+    )]
+    Memory {
+        /// What was asked for, in 10^9 bytes.
+        gigabytes: u64,
+        /// The most that is accepted, in 10^9 bytes.
+        most: u64,
+    },
     /// A gradient norm that clips nothing or everything.
     #[error("clip_norm must be a positive number, found {found}")]
     ClipNorm {

@@ -207,14 +207,7 @@ impl<T: Element> Lowering<'_, T> {
                 )))
             }
             LayerSpec::Conv(conv) => {
-                let geometry = Geometry {
-                    input: info.input,
-                    output: info.output,
-                    kernel: conv.kernel_size,
-                    stride: conv.stride,
-                    padding: conv.padding,
-                    groups: conv.groups,
-                };
+                let geometry = Geometry::new(conv, info.input, info.output);
                 let purpose = self.purpose(value);
                 Some(Box::new(ConvLayer::new::<T>(
                     self.isa, geometry, conv.bias, norm, relu, purpose,

@@ -385,7 +385,10 @@ impl<T: Element> Buffers<'_, T> {
     fn gradient(&mut self, value: usize) -> usize {
         let wanted = match self.passes {
             Passes::Forward => false,
-            Passes::ForwardAndBackward { input_gradient } => value != 0 || input_gradient,
+            // The output's receives what the loss writes, even where the output is the input.
+            Passes::ForwardAndBackward { input_gradient } => {
+                value != 0 || input_gradient || value == self.graph.output
+            }
         };
         if !wanted {
             return self.add(0, 0, 0);

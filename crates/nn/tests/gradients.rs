@@ -55,6 +55,11 @@ const TABLE: &[(&str, &str, &str)] = &[
         r#"{ kind = "conv", out_channels = 3, kernel_size = 1, stride = 2 }"#,
     ),
     (
+        "conv stride beyond the image",
+        "[3, 4, 2]",
+        r#"{ kind = "conv", out_channels = 2, kernel_size = 3, stride = 1000000000000, padding = 1 }"#,
+    ),
+    (
         "conv padding beyond the kernel",
         "[3, 3, 1]",
         r#"{ kind = "conv", out_channels = 2, kernel_size = 2, padding = 3 }"#,

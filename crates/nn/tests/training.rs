@@ -297,10 +297,56 @@ fn impossible_settings_are_refused() {
         (EngineSettings { batch_size: 0, ..base.clone() }, "batch_size"),
         (EngineSettings { chunk_size: 0, ..base.clone() }, "chunk_size"),
         (EngineSettings { lanes: 0, ..base.clone() }, "lanes"),
+        (EngineSettings { batch_size: usize::MAX, ..base.clone() }, "batch_size"),
         (EngineSettings { clip_norm: Some(f64::NAN), ..base.clone() }, "clip_norm"),
         (EngineSettings { clip_norm: Some(-1.0), ..base.clone() }, "clip_norm"),
     ] {
         let error = Engine::new(network(MLP), settings).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
+}
+
+/// Every layer keeps its activations until its backward: 1000 layers of 2^24 numbers would take terabytes.
+#[test]
+fn a_network_beyond_all_memory_is_refused() {
+    let layers = vec![r#"{ kind = "gelu" }"#; 1000].join(", ");
+    let wide = network(&format!("input = [4096, 4096, 1]\nlayers = [{layers}]"));
+    let settings = EngineSettings {
+        loss: LossSettings::default(),
+        ..settings(1, OptimizerSpec::Sgd(Sgd::default()))
+    };
+    let error = Engine::new(wide, settings).unwrap_err().to_string();
+    assert!(error.contains("GB") && error.contains("chunk_size"), "{error}");
+}
+
+/// Nothing is computed, so the output is the input; there are no parameters, yet there is a loss.
+#[test]
+fn networks_without_arithmetic_run() {
+    let text = "input = [2, 2, 1]\nlayers = [{ kind = 'flatten' }]";
+    let (pixels, labels) = ([0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 9.0], [1, 0]);
+    let optimizer = OptimizerSpec::Sgd(Sgd::default());
+    let mut engine = Engine::new(network(text), settings(2, optimizer)).unwrap();
+    let report = engine.step(&InMemory { pixels: &pixels, labels: &labels }, 2, 1.0).unwrap();
+    assert_eq!((report.correct, report.gradient_norm), (1, 0.0));
+    let silent = network(
+        "input = [2, 2, 1]\nlayers = [{ kind = 'dropout', rate = 0.5 }, { kind = 'flatten' }]",
+    );
+    let logits = Predictor::new(&silent, Isa::chosen().unwrap(), 2).logits(&pixels);
+    assert_eq!(logits, pixels);
+}
+
+/// One window, whatever the stride: the numbers that follow from it must neither overflow nor take for ever.
+#[test]
+fn an_endless_stride_is_one_window() {
+    let text = |stride: u64| {
+        format!(
+            "input = [12, 12, 1]\nlayers = [\
+             {{ kind = 'conv', out_channels = 2, kernel_size = 3, padding = 1 }}, \
+             {{ kind = 'conv', out_channels = 4, kernel_size = 5, padding = 1, stride = {stride} }}, \
+             {{ kind = 'flatten' }}]"
+        )
+    };
+    let optimizer = || OptimizerSpec::Sgd(Sgd { learning_rate: 0.01, ..Sgd::default() });
+    let endless = train(&text(i64::MAX as u64), 1, optimizer(), 2);
+    assert_eq!(endless, train(&text(14), 1, optimizer(), 2));
 }

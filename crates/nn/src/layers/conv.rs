@@ -10,6 +10,7 @@ use super::conv_gradient::InputGradient;
 use super::fold::Fold;
 use super::{Backward, Forward, Layer, Needs, Purpose};
 use crate::shape::{Shape, Size};
+use crate::spec::Conv;
 use percept_kernels::activation;
 use percept_kernels::channels;
 use percept_kernels::element::Element;
@@ -30,6 +31,17 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
+    /// The sizes of a layer that was checked.
+    pub(crate) fn new(conv: &Conv, input: Shape, output: Shape) -> Self {
+        let Conv { kernel_size: kernel, stride, padding, groups, .. } = *conv;
+        // A longer stride than the framed image has one window too, so the numbers stay small whatever was written.
+        let stride = Size {
+            height: stride.height.min(input.height + 2 * padding.height),
+            width: stride.width.min(input.width + 2 * padding.width),
+        };
+        Self { input, output, kernel, stride, padding, groups }
+    }
+
     /// Input channels that one output channel sees.
     pub(super) fn group_inputs(&self) -> usize {
         self.input.channels / self.groups
