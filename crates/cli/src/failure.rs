@@ -176,7 +176,7 @@ impl From<TrainError> for Failure {
 }
 
 /// What to do when training diverged.
-pub(crate) const DIVERGED_REMEDY: &str = "Train again with a lower --learning-rate (a third of this one), or limit the gradient \
+const DIVERGED_REMEDY: &str = "Train again with a lower --learning-rate (a third of this one), or limit the gradient \
                                with --clip-norm 1; where the input is the culprit, check the data.";
 
 fn io_hint(cause: &std::io::Error) -> &'static str {

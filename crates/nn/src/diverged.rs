@@ -34,6 +34,8 @@ pub enum Culprit {
         /// Its name.
         layer: String,
     },
+    /// The training batches stay finite, what the network predicts of other images does not.
+    Prediction,
     /// Each chunk's gradient is finite, their sum or its norm is not.
     SumOfGradients,
 }
@@ -54,6 +56,10 @@ impl fmt::Display for Diverged {
             Culprit::Gradient { layer } => write!(
                 f,
                 "the gradient of layer `{layer}` is the first that is not finite (infinite or NaN)"
+            ),
+            Culprit::Prediction => write!(
+                f,
+                "what the network predicts of the validation images is not finite (infinite or NaN)"
             ),
             Culprit::SumOfGradients => write!(f, "the sum of the gradients is not finite"),
         }

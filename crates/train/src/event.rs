@@ -126,6 +126,6 @@ pub trait Observer {
     /// Takes note of something that happened.
     ///
     /// # Errors
-    /// What keeps the run from going on, such as a full disk; it then ends with a checkpoint.
+    /// What keeps the run from going on, such as a full disk; the run then ends and its last checkpoint stays.
     fn notify(&mut self, event: &Event<'_>) -> Result<(), TrainError>;
 }

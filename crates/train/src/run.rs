@@ -13,10 +13,13 @@ use crate::observers::{History, HtmlReport, TensorBoard};
 use crate::progress::{Progress, Speed};
 use crate::{saved, sources};
 use percept_data::{Loader, LoaderScratch, Part, Preprocessing, Splits, TestPart};
+use percept_eval::error::EvalError;
 use percept_eval::report::Report;
 use percept_kernels::isa::Isa;
 use percept_model::checkpoint::Checkpoint;
 use percept_model::provenance::DataFingerprint;
+use percept_nn::diverged::{Culprit, Diverged};
+use percept_nn::describe::Description;
 use percept_nn::engine::{Engine, EngineSettings};
 use percept_nn::network::Network;
 use std::fs;
@@ -78,7 +81,13 @@ impl Run {
     pub fn resume(folder: &Path, threads: usize) -> Result<Self, TrainError> {
         let (folder, path) = saved::locate(folder);
         let checkpoint = Checkpoint::read(&path)?;
-        let config = Config::from_toml(&checkpoint.config)?;
+        let refuse = |reason: String| TrainError::Resume { path: path.clone(), reason };
+        let config =
+            Config::from_toml(&checkpoint.config).map_err(|error| refuse(error.to_string()))?;
+        let description =
+            Description::new(&config.network).map_err(|error| refuse(error.to_string()))?;
+        let tensors = checkpoint.parameters.iter().chain(&checkpoint.buffers);
+        saved::check_tensors(&path.display().to_string(), tensors, &description)?;
         let mut run = Self::prepare(config, folder, threads)?;
         if run.data != checkpoint.data {
             let reason = format!(
@@ -108,7 +117,8 @@ impl Run {
         let preprocessing = sources::preprocessing(&splits);
         let normalisation = preprocessing.normalisation.clone();
         let evaluator = Evaluator::new(&network, normalisation.clone(), isa, threads);
-        let engine = Engine::new(network, engine_settings(&config, isa, threads))?;
+        let examples = splits.train().len();
+        let engine = Engine::new(network, engine_settings(&config, examples, isa, threads))?;
         let dataset = splits.dataset().clone();
         let part =
             |examples: &[u32]| Part { dataset: dataset.clone(), examples: examples.to_vec() };
@@ -171,7 +181,7 @@ impl Run {
             elapsed: started.elapsed(),
         };
         if outcome.complete {
-            self.finish(&mut outcome)?;
+            self.finish(&mut outcome).map_err(|error| self.explain(error))?;
         }
         outcome.elapsed = started.elapsed();
         tell(&mut observers, &Event::Finished(&outcome))?;
@@ -295,7 +305,22 @@ impl Run {
             return Ok(None);
         }
         let part = self.validation.clone();
-        self.measure(part).map(Some)
+        match self.measure(part) {
+            Err(TrainError::Eval(EvalError::NotAProbability { .. })) => Err(self.diverged()),
+            measured => measured.map(Some),
+        }
+    }
+
+    /// Where the numbers of a network began to fail whose predictions are not finite.
+    fn diverged(&mut self) -> TrainError {
+        let examples = self.loader.examples();
+        let examples = &examples[..examples.len().min(self.config.batch_size)];
+        let source =
+            LoaderSource { loader: &self.loader, epoch: 0, examples, scratch: &self.scratch };
+        let found = self.engine.compute_gradient(&source, examples.len()).err();
+        let step = self.engine.step_count();
+        let diverged = found.unwrap_or(Diverged { step, culprit: Culprit::Prediction });
+        TrainError::Diverged { diverged, checkpoint: None }
     }
 
     fn measure(&mut self, part: Part) -> Result<Report, TrainError> {
@@ -412,11 +437,12 @@ fn check_fit(config: &Config, network: &Network, splits: &Splits) -> Result<(), 
     Err(TrainError::Config { reason })
 }
 
-fn engine_settings(config: &Config, isa: Isa, threads: usize) -> EngineSettings {
+fn engine_settings(config: &Config, examples: usize, isa: Isa, threads: usize) -> EngineSettings {
     EngineSettings {
         isa,
         threads,
-        batch_size: config.batch_size,
+        // No batch is larger than the data, whatever was asked for.
+        batch_size: config.batch_size.min(examples),
         chunk_size: config.chunk_size,
         lanes: config.lanes,
         loss: config.loss.clone(),

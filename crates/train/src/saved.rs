@@ -8,6 +8,7 @@ use percept_model::checkpoint::Checkpoint;
 use percept_model::model::Model;
 use percept_model::provenance::{DataFingerprint, MeasuredAccuracy, Provenance};
 use percept_model::tensor::{self, Tensor};
+use percept_nn::describe::Description;
 use percept_nn::engine::Engine;
 use percept_nn::network::Network;
 use percept_nn::state::{EngineState, StateArray};
@@ -21,7 +22,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A run's folder and its checkpoint, from either.
 pub(crate) fn locate(given: &Path) -> (PathBuf, PathBuf) {
     if given.is_file() {
-        let folder = given.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+        let folder = given.parent().and_then(Path::parent).unwrap_or(Path::new(".."));
         return (folder.to_owned(), given.to_owned());
     }
     (given.to_owned(), checkpoint_path(given))
@@ -77,6 +78,19 @@ pub(crate) fn checkpoint(engine: &Engine) -> Checkpoint {
         numbers: BTreeMap::new(),
         texts: BTreeMap::new(),
     }
+}
+
+/// Refuses tensors that are not exactly those of a network, before there is memory for it: a file must not make percept
+/// allocate more than it holds.
+pub(crate) fn check_tensors<'t>(
+    origin: &str,
+    tensors: impl IntoIterator<Item = &'t Tensor>,
+    description: &Description,
+) -> Result<(), TrainError> {
+    let parameters = description.parameters.iter().map(|p| (p.name.as_str(), &p.shape[..]));
+    let buffers = description.buffers.iter().map(|b| (b.name.as_str(), &b.shape[..]));
+    tensor::fit(origin, tensors, parameters.chain(buffers))?;
+    Ok(())
 }
 
 /// Brings an engine into the state of a checkpoint.
@@ -160,5 +174,23 @@ fn measured(report: &Report) -> MeasuredAccuracy {
         total: accuracy.total,
         low: accuracy.low,
         high: accuracy.high,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From wherever in the run's folder a person names the file.
+    #[test]
+    fn the_folder_is_two_above_the_checkpoint_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = checkpoint_path(folder.path());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        assert_eq!(locate(&path), (folder.path().to_owned(), path.clone()));
+        assert_eq!(locate(folder.path()), (folder.path().to_owned(), path));
+        let bare = Path::new("Cargo.toml");
+        assert_eq!(locate(bare), (PathBuf::from(".."), bare.to_owned()));
     }
 }

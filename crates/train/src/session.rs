@@ -2,10 +2,12 @@
 
 use crate::error::TrainError;
 use crate::evaluator::Evaluator;
+use crate::saved::check_tensors;
 use percept_data::{Dataset, Part, Preprocessing};
 use percept_eval::predictions::Predictions;
 use percept_kernels::isa::Isa;
 use percept_model::model::Model;
+use percept_nn::describe::Description;
 use percept_nn::network::Network;
 use std::path::Path;
 
@@ -25,7 +27,7 @@ impl LoadedModel {
     /// Opens a model file; `threads` 0 means one per processor.
     ///
     /// # Errors
-    /// [`TrainError::Model`], [`TrainError::Spec`] and [`TrainError::UnsoundModel`] where the file is not a sound model.
+    /// [`TrainError::Model`] and [`TrainError::UnsoundModel`] where the file is not a sound model.
     pub fn open(path: &Path, threads: usize) -> Result<Self, TrainError> {
         Self::new(Model::read(path)?, &path.display().to_string(), threads)
     }
@@ -35,10 +37,14 @@ impl LoadedModel {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn new(model: Model, origin: &str, threads: usize) -> Result<Self, TrainError> {
+        let unsound = |reason: String| TrainError::UnsoundModel { origin: origin.to_owned(), reason };
+        let description = Description::new(&model.spec).map_err(|e| unsound(e.to_string()))?;
+        check_tensors(origin, &model.tensors, &description)?;
         let mut network = Network::zeroed(model.spec.clone())?;
         let (parameters, buffers) = network.tensors_mut();
         model.restore(origin, parameters, buffers)?;
         let preprocessing: Preprocessing = model.preprocessing_as(origin)?;
+        preprocessing.check().map_err(|e| unsound(e.to_string()))?;
         check(&model, &preprocessing, &network, origin)?;
         let normalisation = preprocessing.normalisation.clone();
         let evaluator = Evaluator::new(&network, normalisation, Isa::chosen()?, threads);
@@ -93,7 +99,6 @@ fn check(
     network: &Network,
     origin: &str,
 ) -> Result<(), TrainError> {
-    preprocessing.check()?;
     let description = network.description();
     let input = preprocessing.input;
     let shape = [input.height, input.width, input.channels];

@@ -209,6 +209,18 @@ fn divergence_ends_the_run_and_keeps_the_checkpoint() {
     percept_model::checkpoint::Checkpoint::read(&calm.checkpoint).unwrap();
 }
 
+/// One step an epoch: its own numbers are finite, those of the validation that follows are not.
+#[test]
+fn divergence_that_the_validation_meets_is_named_too() {
+    let folder = Folder::new();
+    let text = "batch_size = 1000\nclip_norm = 1e30\n[optimizer]\nkind = \"sgd\"\nlearning_rate = 1e38\n[schedule]\nkind = \"step\"\nevery = 1000";
+    let run = Run::new(config().overlaid(text).unwrap(), folder.run(), 1).unwrap();
+    let error = run.execute(&mut [], &AtomicBool::new(false)).unwrap_err();
+    let TrainError::Diverged { checkpoint, diverged } = error else { panic!("{error}") };
+    assert_eq!(checkpoint, None, "there was no good state to keep");
+    assert!(diverged.to_string().contains("layer"), "{diverged}");
+}
+
 #[test]
 fn a_checkpoint_goes_on_with_its_own_data_alone() {
     let folder = Folder::new();

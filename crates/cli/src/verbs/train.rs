@@ -1,13 +1,12 @@
 //! `percept train`: learns from images.
 
-use crate::failure::{DIVERGED_REMEDY, Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::number::{percent, time};
 use crate::progress::{JsonLines, Progress, finished_json};
 use crate::settings::Settings;
 use crate::text_table::{self, Side};
 use crate::{fitting, interrupt, output, run_folder, safe_text, shell};
 use clap::Args;
-use percept::eval::error::EvalError;
 use percept::eval::metrics::Proportion;
 use percept::eval::report::Report;
 use percept::model::model::Model;
@@ -63,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let outcome = run.execute(&mut observers, &stop);
     progress.clear();
-    let outcome = outcome.map_err(failed)?;
+    let outcome = outcome?;
     if arguments.json {
         let hash = outcome.model.as_deref().map(weight_hash).transpose()?;
         lines.line(&finished_json(&outcome, hash.as_deref()));
@@ -86,18 +85,6 @@ fn prepare(arguments: &Arguments) -> Result<Run, Failure> {
         None => run_folder::unused(&config.network.name),
     };
     Ok(Run::new(config, folder, arguments.threads)?)
-}
-
-/// Weights that make no probabilities any more have diverged, although each step's numbers were finite.
-fn failed(error: TrainError) -> Failure {
-    match error {
-        TrainError::Eval(EvalError::NotAProbability { .. }) => Failure::new(
-            Exit::Diverged,
-            "training diverged: what the network says of the validation images is not finite",
-        )
-        .hint(DIVERGED_REMEDY),
-        error => error.into(),
-    }
 }
 
 fn weight_hash(model: &Path) -> Result<String, Failure> {
