@@ -11,8 +11,11 @@ use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use std::ops::Range;
 
-/// Images that a thread takes at once.
+/// Images that a thread takes at once, where they are not large.
 const CHUNK: usize = 16;
+
+/// The most numbers of a chunk between two layers, where it has more than one image.
+const CHUNK_NUMBERS: usize = 1 << 24;
 
 /// A network made ready to predict.
 ///
@@ -50,13 +53,15 @@ impl<T: Element> Predictor<T> {
     #[must_use]
     pub fn new(network: &Network<T>, isa: Isa, threads: usize) -> Self {
         let graph = Graph::new(network.description(), isa, Mode::Inference);
-        let plan = Plan::new(graph, isa, CHUNK, Passes::Forward);
+        let largest = graph.values.iter().copied().max().unwrap_or(1);
+        let chunk = (CHUNK_NUMBERS / largest).clamp(1, CHUNK);
+        let plan = Plan::new(graph, isa, chunk, Passes::Forward);
         let crew = Crew::new(threads);
         let workers = (0..crew.threads())
             .map(|index| Worker {
                 index,
                 arena: Aligned::zeros(plan.arena_len()),
-                labels: vec![0; CHUNK],
+                labels: vec![0; chunk],
             })
             .collect();
         let mut predictor = Self {
@@ -129,12 +134,13 @@ impl<T: Element> Predictor<T> {
         let classes = self.classes();
         assert_eq!(logits.len(), examples * classes, "logits of {examples} examples");
         assert_eq!(labels.len(), examples, "labels of {examples} examples");
-        let chunks = examples.div_ceil(CHUNK);
-        let range = |chunk: usize| chunk * CHUNK..((chunk + 1) * CHUNK).min(examples);
+        let size = self.plan.chunk();
+        let chunks = examples.div_ceil(size);
+        let range = |chunk: usize| chunk * size..((chunk + 1) * size).min(examples);
         let ranges: Vec<Range<usize>> = (0..chunks)
             .map(|chunk| range(chunk).start * classes..range(chunk).end * classes)
             .collect();
-        let mut label_chunks: Vec<&mut [u32]> = labels.chunks_mut(CHUNK).collect();
+        let mut label_chunks: Vec<&mut [u32]> = labels.chunks_mut(size).collect();
         let plan = &self.plan;
         let numbers = Numbers { parameters: &self.values, packed: &self.packed };
         self.crew.for_each_part(
@@ -180,5 +186,29 @@ impl<T: Copy + Sync> Source<T> for Images<'_, T> {
         let count = pixels.len();
         pixels.copy_from_slice(&self.pixels[first * self.len..][..count]);
         labels.fill(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::NetworkSpec;
+
+    fn predictor(text: &str) -> Predictor {
+        let network = Network::new(NetworkSpec::from_toml(text).unwrap(), 1).unwrap();
+        Predictor::new(&network, Isa::chosen().unwrap(), 1)
+    }
+
+    /// A spec of a few bytes must not take sixteen of its largest images for each thread.
+    #[test]
+    fn large_images_come_in_smaller_chunks() {
+        let layers =
+            "layers = [{ kind = 'tanh' }, { kind = 'max_pool', kernel_size = [2048, 1024] }]";
+        let mut large = predictor(&format!("input = [2048, 1024, 2]\n{layers}"));
+        assert_eq!(large.plan.chunk(), 4);
+        assert_eq!(large.workers[0].arena.len(), 2 * (1 << 24));
+        let pixels: Vec<f32> = (0..5).flat_map(|image| vec![image as f32; 1 << 22]).collect();
+        let expected = (0..5).flat_map(|image| [Element::tanh(image as f32); 2]);
+        assert_eq!(large.logits(&pixels), expected.collect::<Vec<_>>());
     }
 }
