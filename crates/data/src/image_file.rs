@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use image::error::DecodingError;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
@@ -130,6 +132,19 @@ fn decode(mut bytes: impl BufRead + Seek, name: &str) -> Result<Picture, Error> 
         return Err(Error::malformed(name, FORMATS, "bytes of no format known here"));
     };
     reader.limits(limits());
+    // Decoders panic on some damaged files: zune-jpeg 0.5.15 does (github.com/etemesi254/zune-image/issues/409).
+    catch_unwind(AssertUnwindSafe(|| decode_as(format, reader, name))).unwrap_or_else(|_| {
+        let reason = DecodingError::new(format.into(), "its decoder gave up");
+        Err(decode_error(name, format, ImageError::Decoding(reason)))
+    })
+}
+
+/// Decodes a picture of a known format.
+fn decode_as(
+    format: ImageFormat,
+    reader: ImageReader<impl BufRead + Seek>,
+    name: &str,
+) -> Result<Picture, Error> {
     let failed = |source| decode_error(name, format, source);
     let mut decoder = match reader.into_decoder() {
         Ok(decoder) => decoder,

@@ -113,6 +113,16 @@ fn bad_pictures_are_named() {
     assert!(matches!(missing, Err(Error::Missing { .. })));
 }
 
+/// Found by fuzzing (`fuzz/`): each made a decoder panic. A decoder that takes other instructions may read it.
+#[test]
+fn a_picture_that_panics_its_decoder_is_an_error() {
+    let bytes = include_bytes!("damaged/jpeg-that-panics-zune-jpeg-0.5.15.jpg");
+    if let Err(error) = Picture::from_bytes(bytes, "test") {
+        let message = "`test`: expected a whole JPEG picture, but it cannot be decoded";
+        assert_eq!(error.to_string(), message);
+    }
+}
+
 /// A PNG chunk: length, name, content, CRC-32.
 fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let mut crc = flate2::Crc::new();
