@@ -83,11 +83,12 @@ pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
 /// [`ModelError::UnknownTensor`], each naming the tensor.
 pub fn fit<'t, 'e>(
     origin: &str,
-    tensors: &'t [Tensor],
+    tensors: impl IntoIterator<Item = &'t Tensor>,
     expected: impl IntoIterator<Item = (&'e str, &'e [usize])>,
 ) -> Result<Vec<&'t Tensor>, ModelError> {
+    let tensors: Vec<&Tensor> = tensors.into_iter().collect();
     check_names(origin, tensors.iter().map(|tensor| tensor.name.as_str()))?;
-    let mut left: BTreeMap<&str, &Tensor> = tensors.iter().map(|t| (t.name.as_str(), t)).collect();
+    let mut left: BTreeMap<&str, &Tensor> = tensors.iter().map(|t| (t.name.as_str(), *t)).collect();
     let mut found = Vec::new();
     for (name, shape) in expected {
         found.push(take(origin, &mut left, name, shape)?);
