@@ -37,7 +37,8 @@ impl LoadedModel {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn new(model: Model, origin: &str, threads: usize) -> Result<Self, TrainError> {
-        let unsound = |reason: String| TrainError::UnsoundModel { origin: origin.to_owned(), reason };
+        let unsound =
+            |reason: String| TrainError::UnsoundModel { origin: origin.to_owned(), reason };
         let description = Description::new(&model.spec).map_err(|e| unsound(e.to_string()))?;
         check_tensors(origin, &model.tensors, &description)?;
         let mut network = Network::zeroed(model.spec.clone())?;
@@ -114,4 +115,62 @@ fn check(
         return Ok(());
     };
     Err(TrainError::UnsoundModel { origin: origin.to_owned(), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percept_model::provenance::{DataFingerprint, Provenance};
+    use percept_nn::spec::NetworkSpec;
+
+    fn model(spec: &str, preprocessing: &Preprocessing) -> Model {
+        Model {
+            spec: NetworkSpec::from_toml(spec).unwrap(),
+            tensors: Vec::new(),
+            class_names: vec!["only".to_owned()],
+            preprocessing: serde_json::to_value(preprocessing).unwrap(),
+            provenance: Provenance {
+                percept_version: String::new(),
+                created_by: String::new(),
+                seed: 0,
+                data: DataFingerprint { description: String::new(), sha256: String::new() },
+                epochs: 0,
+                steps: 0,
+                config: String::new(),
+                validation: None,
+                test: None,
+            },
+        }
+    }
+
+    fn refusal(model: Model) -> TrainError {
+        LoadedModel::new(model, "a.safetensors", 1).unwrap_err()
+    }
+
+    /// 2^30 weights of 4 bytes in the spec, none in the file.
+    #[test]
+    fn a_spec_without_its_weights_is_refused_before_there_is_memory_for_them() {
+        let layers = "layers = [{ kind = 'dense', out_features = 32768, bias = false }]";
+        let spec = format!("input = [1, 1, 32768]\n{layers}");
+        let error = refusal(model(&spec, &Preprocessing::mnist()));
+        assert!(matches!(error, TrainError::Model(_)), "{error}");
+        assert!(error.to_string().contains("dense1.weight"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_within_a_model_is_the_model_s_fault() {
+        let pool = "layers = [{ kind = 'global_avg_pool' }]";
+        let mut digits = Preprocessing::mnist();
+        digits.input.height = 29;
+        let unsound = [
+            ("input = [28, 28, 1]\nlayers = []".to_owned(), Preprocessing::mnist(), "no layers"),
+            (format!("input = [29, 28, 1]\n{pool}"), digits, "28x28x1"),
+            (format!("input = [14, 14, 1]\n{pool}"), Preprocessing::mnist(), "14x14x1"),
+        ];
+        for (spec, preprocessing, words) in unsound {
+            let error = refusal(model(&spec, &preprocessing));
+            assert!(matches!(error, TrainError::UnsoundModel { .. }), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
 }
