@@ -1,5 +1,6 @@
 //! Every SIMD body of the elementwise, channel and pooling kernels against the scalar truth, at sizes around whole
 //! vectors, with NaN and infinity among the numbers.
+#![allow(clippy::print_stdout)] // which bodies ran
 
 use percept_kernels::activation::Activation;
 use percept_kernels::channels;

@@ -1,4 +1,5 @@
 //! Every SIMD body of the products against the scalar truth in f64, on grids that convolutions and dense layers use.
+#![allow(clippy::print_stdout)] // which bodies ran
 
 use percept_kernels::isa::Isa;
 use percept_kernels::product::{Finish, Grid, Left, Panels, multiply, multiply_transposed};

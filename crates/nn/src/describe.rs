@@ -14,6 +14,13 @@ pub const MAX_ACTIVATIONS: usize = 1 << 24;
 /// The most parameters that a network may have.
 pub const MAX_PARAMETERS: usize = 1 << 30;
 
+/// The most floating-point operations that one layer may take for one example: some seconds of work.
+pub const MAX_OPERATIONS: usize = 1 << 40;
+
+/// The most pixels from one window of a convolution to the next, down times across: its backward makes a product of
+/// each of them.
+pub const MAX_PHASES: usize = 1 << 16;
+
 /// A layer as it stands in a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerInfo {
@@ -307,7 +314,7 @@ impl Describer {
             self.parameter(name, "bias", &[conv.out_channels], Role::Bias, fans, conv.init);
         }
         let operations = output.len().saturating_mul(fan_in).saturating_mul(2);
-        Ok(Outcome::new(output, operations))
+        Ok(Outcome::new(output, check_operations(operations)?))
     }
 
     fn residual(
@@ -470,7 +477,23 @@ fn conv_output(conv: &Conv, input: Shape) -> Result<Shape, Refusal> {
             "with padding {padding} the image has {framed} numbers; at most {MAX_ACTIVATIONS} are accepted"
         ));
     }
+    let phases = stride.height.min(framed.height).saturating_mul(stride.width.min(framed.width));
+    if phases > MAX_PHASES {
+        return refuse(format!(
+            "stride {stride} is too large; down times across may be at most {MAX_PHASES}"
+        ));
+    }
     Ok(Shape::new(height, width, out_channels))
+}
+
+/// Refuses a layer that would take too long.
+fn check_operations(operations: usize) -> Result<usize, Refusal> {
+    if operations <= MAX_OPERATIONS {
+        return Ok(operations);
+    }
+    refuse(format!(
+        "takes {operations} operations for one example; at most {MAX_OPERATIONS} are accepted"
+    ))
 }
 
 /// The shape that leaves a pooling layer over `input`.
@@ -482,5 +505,7 @@ fn pool_output(pool: &Pool, input: Shape) -> Result<Shape, Refusal> {
         ));
     }
     let [height, width] = window_output(input, kernel, pool.stride.unwrap_or(kernel), padding)?;
-    Ok(Shape::new(height, width, input.channels))
+    let output = Shape::new(height, width, input.channels);
+    check_operations(output.len().saturating_mul(kernel.height).saturating_mul(kernel.width))?;
+    Ok(output)
 }

@@ -7,7 +7,7 @@
 use crate::average::{AverageSettings, take_in};
 use crate::clip::clip_factor;
 use crate::describe::LayerInfo;
-use crate::diverged::{Culprit, Diverged};
+use crate::diverged::Diverged;
 use crate::error::EngineError;
 use crate::graph::{Graph, Mode};
 use crate::layers::DrawName;
@@ -16,13 +16,16 @@ use crate::network::Network;
 use crate::optim::OptimizerSpec;
 use crate::plan::{Numbers, Passes, Plan};
 use crate::source::Source;
-use crate::state::{EngineState, StateArray};
 use percept_kernels::aligned::Aligned;
 use percept_kernels::crew::Crew;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::slices;
 use std::ops::Range;
+
+mod check;
+mod diagnosis;
+mod rest;
 
 /// How a network is trained; what decides the result, apart from `isa` (rounding) and `threads` (nothing).
 #[derive(Clone, Debug)]
@@ -148,7 +151,7 @@ impl<T: Element> Engine<T> {
     /// # Errors
     /// [`EngineError`] where a setting is out of range.
     pub fn new(network: Network<T>, settings: EngineSettings) -> Result<Self, EngineError> {
-        check(&network, &settings)?;
+        check::settings(&network, &settings)?;
         let mode = Mode::Training { fuse: true, input_gradient: false };
         let graph = Graph::new(network.description(), settings.isa, mode);
         let chunk = settings.chunk_size.min(settings.batch_size);
@@ -157,7 +160,7 @@ impl<T: Element> Engine<T> {
         let crew = Crew::new(settings.threads);
         let parameters = network.parameters();
         let scratch = parameters.iter().map(|p| settings.optimizer.scratch_len(p)).max();
-        check_memory(&network, &settings, &plan, crew.threads())?;
+        check::memory(&network, &settings, &plan, crew.threads())?;
         let workers = (0..crew.threads())
             .map(|index| Worker {
                 index,
@@ -419,144 +422,6 @@ impl<T: Element> Engine<T> {
         }
     }
 
-    /// Runs the chunks again, one after the other, and finds the first layer with a number that is not finite.
-    fn diagnose(
-        &mut self,
-        source: &dyn Source<T>,
-        cut: Cut,
-        normaliser: f64,
-        draw: DrawName,
-    ) -> Diverged {
-        let step = self.step + 1;
-        let culprit = (0..cut.chunks)
-            .find_map(|chunk| self.diagnose_chunk(source, cut.chunk(chunk), normaliser, draw))
-            .unwrap_or(Culprit::SumOfGradients);
-        Diverged { step, culprit }
-    }
-
-    fn diagnose_chunk(
-        &mut self,
-        source: &dyn Source<T>,
-        chunk: Range<usize>,
-        normaliser: f64,
-        draw: DrawName,
-    ) -> Option<Culprit> {
-        let plan = &self.plan;
-        let (images, first) = (chunk.len(), chunk.start);
-        let numbers = Numbers { parameters: self.network.values(), packed: &self.packed };
-        let Worker { arena, labels, index, .. } = &mut self.workers[0];
-        let (lane, labels) = (&mut self.lanes[0], &mut labels[..images]);
-        source.fill(*index, first, plan.input(arena, images), labels);
-        if slices::first_not_finite(plan.value(arena, 0, images)).is_some() {
-            return Some(Culprit::Input);
-        }
-        let draw = DrawName { first, ..draw };
-        for (index, node) in plan.nodes().iter().enumerate() {
-            let parameters = &numbers.parameters[node.parameters.clone()];
-            if slices::first_not_finite(parameters).is_some() {
-                return Some(Culprit::Parameters { layer: node.name.clone() });
-            }
-            plan.forward_node(index, images, draw, numbers, arena, &mut lane.statistics);
-            if slices::first_not_finite(plan.value(arena, node.output, images)).is_some() {
-                return Some(Culprit::Output { layer: node.name.clone() });
-            }
-        }
-        let (logits, gradient) = plan.output_and_gradient(arena, images);
-        let settings = &self.settings.loss;
-        let classes = plan.output_len();
-        let loss = cross_entropy(settings, classes, logits, labels, normaliser, gradient);
-        if !loss.sum.is_finite() {
-            return Some(Culprit::Loss);
-        }
-        for (index, node) in plan.nodes().iter().enumerate().rev() {
-            lane.gradient[node.parameters.clone()].fill(T::ZERO);
-            plan.backward_node(index, images, numbers, arena, &mut lane.gradient);
-            let by_parameters = &lane.gradient[node.parameters.clone()];
-            let by_input = plan.gradient(arena, node.input, images);
-            if [by_parameters, by_input].into_iter().any(|g| slices::first_not_finite(g).is_some())
-            {
-                return Some(Culprit::Gradient { layer: node.name.clone() });
-            }
-        }
-        None
-    }
-
-    /// Everything beside the network that the next step depends on.
-    #[must_use]
-    pub fn state(&self) -> EngineState<T> {
-        let parameters = self.network.parameters();
-        let mut arrays = Vec::new();
-        for (index, parameter) in parameters.iter().enumerate() {
-            for array in 0..self.settings.optimizer.state_arrays(parameter) {
-                let parts = self.parts.iter().filter(|part| part.parameter == index);
-                let values = parts
-                    .flat_map(|part| {
-                        let len = part.average.len();
-                        part.state[array * len..][..len].iter().copied()
-                    })
-                    .collect();
-                arrays.push(StateArray { parameter: index, array, values });
-            }
-        }
-        let average = self.settings.average.map(|_| {
-            let values = self.parts.iter().flat_map(|part| part.average.iter().copied());
-            (values.collect(), self.average_buffers.to_vec())
-        });
-        EngineState { step: self.step, arrays, average }
-    }
-
-    /// Takes up a state that [`state`](Self::state) gave for the same network and settings.
-    ///
-    /// # Errors
-    /// [`EngineError::State`] where it does not fit; the engine is then as before.
-    pub fn restore(&mut self, state: &EngineState<T>) -> Result<(), EngineError> {
-        self.check_state(state)?;
-        for StateArray { parameter, array, values } in &state.arrays {
-            let mut rest = &values[..];
-            for part in self.parts.iter_mut().filter(|part| part.parameter == *parameter) {
-                let len = part.average.len();
-                let (values, after) = rest.split_at(len);
-                part.state[array * len..][..len].copy_from_slice(values);
-                rest = after;
-            }
-        }
-        if let Some((values, buffers)) = &state.average {
-            for (part, range) in self.parts.iter_mut().zip(&self.part_ranges) {
-                part.average.copy_from_slice(&values[range.clone()]);
-            }
-            self.average_buffers.copy_from_slice(buffers);
-        }
-        self.step = state.step;
-        Ok(())
-    }
-
-    fn check_state(&self, state: &EngineState<T>) -> Result<(), EngineError> {
-        let refuse = |reason: String| Err(EngineError::State { reason });
-        let parameters = self.network.parameters();
-        let optimizer = &self.settings.optimizer;
-        let expected: usize = parameters.iter().map(|p| optimizer.state_arrays(p)).sum();
-        if state.arrays.len() != expected {
-            return refuse(format!(
-                "the optimizer keeps {expected} arrays, the state has {}",
-                state.arrays.len()
-            ));
-        }
-        for StateArray { parameter, array, values } in &state.arrays {
-            let fits = parameters.get(*parameter).is_some_and(|p| {
-                *array < optimizer.state_arrays(p) && values.len() == p.range.len()
-            });
-            if !fits {
-                return refuse(format!("array {array} of parameter {parameter} has no place"));
-            }
-        }
-        let lengths = state.average.as_ref().map(|(values, buffers)| (values.len(), buffers.len()));
-        let own = (self.network.values().len(), self.network.buffer_values().len());
-        if lengths != self.settings.average.map(|_| own) {
-            return refuse("the moving average does not fit".to_owned());
-        }
-        Ok(())
-    }
-
     /// Puts other numbers into the network, as when a checkpoint is read.
     ///
     /// # Panics
@@ -571,53 +436,6 @@ impl<T: Element> Engine<T> {
     pub fn layers(&self) -> &[LayerInfo] {
         &self.network.description().layers
     }
-}
-
-fn check<T: Element>(network: &Network<T>, settings: &EngineSettings) -> Result<(), EngineError> {
-    let at_least_one = [
-        ("batch_size", settings.batch_size),
-        ("chunk_size", settings.chunk_size),
-        ("lanes", settings.lanes),
-    ];
-    if let Some((name, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
-        return Err(EngineError::Zero { name });
-    }
-    if settings.batch_size > MAX_BATCH_SIZE {
-        return Err(EngineError::BatchSize { most: MAX_BATCH_SIZE, found: settings.batch_size });
-    }
-    if let Some(clip) = settings.clip_norm.filter(|clip| !(clip.is_finite() && *clip > 0.0)) {
-        return Err(EngineError::ClipNorm { found: clip });
-    }
-    settings.loss.validate(network.description().output.len())?;
-    settings.optimizer.validate()?;
-    settings.average.map_or(Ok(()), |average| average.validate())?;
-    Ok(())
-}
-
-/// Refuses what could only fail for want of memory: what the threads and the lanes hold, and what there is of each
-/// parameter in any case.
-fn check_memory<T: Element>(
-    network: &Network<T>,
-    settings: &EngineSettings,
-    plan: &Plan<T>,
-    threads: usize,
-) -> Result<(), EngineError> {
-    let values = network.values().len();
-    let chunks = settings.batch_size.div_ceil(plan.chunk());
-    let lanes = settings.lanes.min(chunks).saturating_mul(values);
-    let numbers = plan
-        .arena_len()
-        .saturating_mul(threads)
-        .saturating_add(lanes)
-        .saturating_add(plan.statistics_len().saturating_mul(chunks).saturating_mul(2))
-        .saturating_add(plan.packed_len())
-        .saturating_add(values.saturating_mul(3));
-    let bytes = numbers.saturating_mul(size_of::<T>()) as u64;
-    if bytes > MAX_MEMORY {
-        const GB: u64 = 1_000_000_000;
-        return Err(EngineError::Memory { gigabytes: bytes / GB, most: MAX_MEMORY / GB });
-    }
-    Ok(())
 }
 
 /// The parameters cut into parts, and where each lies.

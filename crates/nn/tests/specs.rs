@@ -39,7 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["layer 1 (conv)", "whole number"],
     ),
     (r#"{ kind = "conv", out_chanels = 4, kernel_size = 3 }"#, &["layer 1 (conv)", "out_chanels"]),
-    (r#"{ kind = "conv", out_channels = 1000000000, kernel_size = 28 }"#, &["conv1", "too large"]),
+    (r#"{ kind = "conv", out_channels = 1000000000, kernel_size = 28 }"#, &["conv1", "at most"]),
     (r#"{ kind = "max_pool", kernel_size = 2, padding = 2 }"#, &["max_pool1", "half"]),
     (r#"{ kind = "max_pool", kernel_size = 29 }"#, &["max_pool1", "29x29", "28x28x1"]),
     (r#"{ kind = "batch_norm", eps = 0.0 }"#, &["batch_norm1", "eps"]),
@@ -72,6 +72,24 @@ fn impossible_layers_are_named() {
         for word in *words {
             assert!(error.contains(word), "`{layers}` gives `{error}` without `{word}`");
         }
+    }
+}
+
+#[test]
+fn layers_that_would_take_for_ever_are_refused() {
+    for (layer, word) in [
+        (
+            r#"{ kind = "conv", out_channels = 1, kernel_size = 2048, padding = 1024 }"#,
+            "operations",
+        ),
+        (r#"{ kind = "max_pool", kernel_size = 2000, stride = 1, padding = 1000 }"#, "operations"),
+        (
+            r#"{ kind = "conv", out_channels = 1, kernel_size = 1, stride = 1000 }"#,
+            "stride 1000x1000",
+        ),
+    ] {
+        let error = refusal(&format!("input = [1900, 1900, 1]\nlayers = [{layer}]"));
+        assert!(error.contains(word), "`{layer}` gives `{error}` without `{word}`");
     }
 }
 

@@ -10,7 +10,6 @@ use clap::Args;
 use percept::eval::metrics::Proportion;
 use percept::eval::report::Report;
 use percept::model::model::Model;
-use percept::train::error::TrainError;
 use percept::train::event::{Observer, Outcome};
 use percept::train::run::Run;
 use std::fmt::Write;
