@@ -82,7 +82,7 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
 /// One step; it may diverge, for the spec is the fuzzer's.
 fn train(network: Network<f32>, isa: Isa, pixels: &[f32]) {
     let settings = EngineSettings {
-        isa,
+        compute: isa.into(),
         threads: 1,
         batch_size: 3,
         chunk_size: 2,

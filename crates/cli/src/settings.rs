@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::network_source::{is_toml, read_spec, read_text};
 use clap::{Args, ValueEnum};
 use percept::data::Augmentation;
+use percept::nn::compute::Precision;
 use percept::nn::schedule::Schedule;
 use percept::train::config::Config;
 use percept::train::error::TrainError;
@@ -50,6 +51,12 @@ pub(crate) struct Settings {
     /// Training images that are set aside for validation
     #[arg(long, value_name = "N")]
     pub(crate) validation: Option<usize>,
+    /// Precision of the products' operands; bf16 is faster where the processor has it (`percept info`)
+    #[arg(long, value_enum)]
+    precision: Option<PrecisionName>,
+    /// Let 3x3 convolutions take Winograd's algorithm where it is faster (on by default)
+    #[arg(long, value_enum)]
+    winograd: Option<Switch>,
     /// Seed of all randomness: the same seed, the same network
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -82,6 +89,24 @@ enum ScheduleName {
     OneCycle,
     /// Down to zero in a straight line
     Linear,
+}
+
+/// Precisions by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PrecisionName {
+    /// 32-bit floating point
+    Fp32,
+    /// Operands in 16 bits (bfloat16), sums and weights in 32
+    Bf16,
+}
+
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::Fp32 => Self::Fp32,
+            PrecisionName::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -167,6 +192,8 @@ impl Settings {
         config.validation = self.validation.unwrap_or(config.validation);
         config.seed = self.seed.unwrap_or(config.seed);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
+        config.precision = self.precision.map_or(config.precision, Precision::from);
+        config.winograd = self.winograd.map_or(config.winograd, |switch| switch == Switch::On);
         match self.augmentation {
             Some(Switch::Off) => config.augmentation = Augmentation::default(),
             Some(Switch::On) if config.augmentation.is_off() => {

@@ -6,6 +6,7 @@
 
 use crate::average::{AverageSettings, take_in};
 use crate::clip::clip_factor;
+use crate::compute::Compute;
 use crate::describe::LayerInfo;
 use crate::diverged::Diverged;
 use crate::error::EngineError;
@@ -19,7 +20,6 @@ use crate::source::Source;
 use percept_kernels::aligned::Aligned;
 use percept_kernels::crew::Crew;
 use percept_kernels::element::Element;
-use percept_kernels::isa::Isa;
 use percept_kernels::slices;
 use std::ops::Range;
 
@@ -27,11 +27,11 @@ mod check;
 mod diagnosis;
 mod rest;
 
-/// How a network is trained; what decides the result, apart from `isa` (rounding) and `threads` (nothing).
+/// How a network is trained; what decides the result, apart from `compute` (rounding) and `threads` (nothing).
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
-    /// The instruction set.
-    pub isa: Isa,
+    /// How the arithmetic is done.
+    pub compute: Compute,
     /// Threads; 0 means one per processor.
     pub threads: usize,
     /// The most examples of a step.
@@ -153,10 +153,10 @@ impl<T: Element> Engine<T> {
     pub fn new(network: Network<T>, settings: EngineSettings) -> Result<Self, EngineError> {
         check::settings(&network, &settings)?;
         let mode = Mode::Training { fuse: true, input_gradient: false };
-        let graph = Graph::new(network.description(), settings.isa, mode);
+        let graph = Graph::new(network.description(), settings.compute, mode);
         let chunk = settings.chunk_size.min(settings.batch_size);
         let passes = Passes::ForwardAndBackward { input_gradient: false };
-        let plan = Plan::new(graph, settings.isa, chunk, passes);
+        let plan = Plan::new(graph, settings.compute.isa, chunk, passes);
         let crew = Crew::new(settings.threads);
         let parameters = network.parameters();
         let scratch = parameters.iter().map(|p| settings.optimizer.scratch_len(p)).max();
@@ -258,7 +258,7 @@ impl<T: Element> Engine<T> {
         let shortened =
             self.settings.clip_norm.map_or(1.0, |most| clip_factor(report.gradient_norm, most));
         if shortened < 1.0 {
-            slices::scale(self.settings.isa, T::from_f64(shortened), &mut self.gradient);
+            slices::scale(self.settings.compute.isa, T::from_f64(shortened), &mut self.gradient);
         }
         self.step = report.step;
         self.merge_statistics();
@@ -355,7 +355,8 @@ impl<T: Element> Engine<T> {
 
     /// Adds the lanes in order; returns the norm of the sum.
     fn reduce(&mut self, cut: Cut) -> f64 {
-        let (isa, lanes, ranges) = (self.settings.isa, &self.lanes[..cut.lanes], &self.part_ranges);
+        let (isa, lanes, ranges) =
+            (self.settings.compute.isa, &self.lanes[..cut.lanes], &self.part_ranges);
         self.crew.for_each_part(
             &mut self.workers,
             &mut self.parts,
@@ -403,7 +404,7 @@ impl<T: Element> Engine<T> {
                 let gradient = &gradient[ranges[index].clone()];
                 let scratch = &mut worker.scratch;
                 settings.optimizer.update(
-                    settings.isa,
+                    settings.compute.isa,
                     parameter,
                     step,
                     learning_rate,

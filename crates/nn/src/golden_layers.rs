@@ -98,7 +98,7 @@ fn train<T: Element>(case: &Case, network: &Network<T>, isa: Isa) -> Found {
     let mode = Mode::Training { fuse: true, input_gradient: true };
     let passes = Passes::ForwardAndBackward { input_gradient: true };
     let images = case.input_shape[0];
-    let plan = Plan::new(Graph::new(network.description(), isa, mode), isa, images, passes);
+    let plan = Plan::new(Graph::new(network.description(), isa.into(), mode), isa, images, passes);
     let (parameters, mut buffers) = (network.values(), network.buffer_values().to_vec());
     let mut packed = vec![T::ZERO; plan.packed_len()];
     for node in 0..plan.nodes().len() {

@@ -135,7 +135,7 @@ struct Trial {
 impl Trial {
     fn new(network: Network<f64>, check: &GradientCheck) -> Self {
         let mode = Mode::Training { fuse: check.fuse, input_gradient: true };
-        let graph = Graph::new(network.description(), Isa::SCALAR, mode);
+        let graph = Graph::new(network.description(), Isa::SCALAR.into(), mode);
         let passes = Passes::ForwardAndBackward { input_gradient: true };
         let plan = Plan::new(graph, Isa::SCALAR, check.images, passes);
         let random = |len: usize, example: u64| -> Vec<f64> {

@@ -1,5 +1,6 @@
 //! A description lowered to a list of layers over numbered values, with neighbours fused where that saves a pass.
 
+use crate::compute::Compute;
 use crate::describe::{Description, LayerInfo};
 use crate::layers::activation::ActivationLayer;
 use crate::layers::add::Add;
@@ -13,7 +14,6 @@ use crate::layers::{Layer, Purpose};
 use crate::spec::{LayerSpec, Pool};
 use percept_kernels::activation::Activation;
 use percept_kernels::element::Element;
-use percept_kernels::isa::Isa;
 use percept_kernels::pool::Windows;
 use std::ops::Range;
 
@@ -67,10 +67,10 @@ impl Mode {
 
 impl<T: Element> Graph<T> {
     /// Lowers a description.
-    pub(crate) fn new(description: &Description, isa: Isa, mode: Mode) -> Self {
+    pub(crate) fn new(description: &Description, compute: Compute, mode: Mode) -> Self {
         let mut lowering = Lowering {
             description,
-            isa,
+            compute,
             mode,
             graph: Self { nodes: Vec::new(), values: vec![description.input.len()], output: 0 },
             dropouts: 0,
@@ -83,7 +83,7 @@ impl<T: Element> Graph<T> {
 
 struct Lowering<'a, T: Element> {
     description: &'a Description,
-    isa: Isa,
+    compute: Compute,
     mode: Mode,
     graph: Graph<T>,
     dropouts: usize,
@@ -203,14 +203,24 @@ impl<T: Element> Lowering<'_, T> {
                 let features = [info.input.channels, dense.out_features];
                 let purpose = self.purpose(value);
                 Some(Box::new(DenseLayer::new::<T>(
-                    self.isa, features, dense.bias, norm, relu, purpose,
+                    self.compute.isa,
+                    features,
+                    dense.bias,
+                    norm,
+                    relu,
+                    purpose,
                 )))
             }
             LayerSpec::Conv(conv) => {
                 let geometry = Geometry::new(conv, info.input, info.output);
                 let purpose = self.purpose(value);
                 Some(Box::new(ConvLayer::new::<T>(
-                    self.isa, geometry, conv.bias, norm, relu, purpose,
+                    self.compute.isa,
+                    geometry,
+                    conv.bias,
+                    norm,
+                    relu,
+                    purpose,
                 )))
             }
             LayerSpec::BatchNorm(norm) => {

@@ -3,6 +3,7 @@
 mod arena;
 pub mod average;
 pub mod clip;
+pub mod compute;
 pub mod describe;
 pub mod diverged;
 pub mod engine;

@@ -1,5 +1,6 @@
 //! A network made ready to predict: batch norm folded in, weights packed, dropout gone.
 
+use crate::compute::Compute;
 use crate::graph::{Graph, Mode};
 use crate::layers::DrawName;
 use crate::network::Network;
@@ -8,7 +9,6 @@ use crate::source::Source;
 use percept_kernels::aligned::Aligned;
 use percept_kernels::crew::Crew;
 use percept_kernels::element::Element;
-use percept_kernels::isa::Isa;
 use std::ops::Range;
 
 /// Images that a thread takes at once, where they are not large.
@@ -51,11 +51,12 @@ struct Worker<T: Element> {
 impl<T: Element> Predictor<T> {
     /// Makes a network ready; `threads` 0 means one per processor.
     #[must_use]
-    pub fn new(network: &Network<T>, isa: Isa, threads: usize) -> Self {
-        let graph = Graph::new(network.description(), isa, Mode::Inference);
+    pub fn new(network: &Network<T>, compute: impl Into<Compute>, threads: usize) -> Self {
+        let compute = compute.into();
+        let graph = Graph::new(network.description(), compute, Mode::Inference);
         let largest = graph.values.iter().copied().max().unwrap_or(1);
         let chunk = (CHUNK_NUMBERS / largest).clamp(1, CHUNK);
-        let plan = Plan::new(graph, isa, chunk, Passes::Forward);
+        let plan = Plan::new(graph, compute.isa, chunk, Passes::Forward);
         let crew = Crew::new(threads);
         let workers = (0..crew.threads())
             .map(|index| Worker {
@@ -193,6 +194,7 @@ impl<T: Copy + Sync> Source<T> for Images<'_, T> {
 mod tests {
     use super::*;
     use crate::spec::NetworkSpec;
+    use percept_kernels::isa::Isa;
 
     fn predictor(text: &str) -> Predictor {
         let network = Network::new(NetworkSpec::from_toml(text).unwrap(), 1).unwrap();

@@ -87,7 +87,7 @@ fn engine(case: &Case, optimizer: &OptimizerSpec) -> Engine<f64> {
     network.values_mut().copy_from_slice(&values);
     network.buffer_values_mut().copy_from_slice(&statistics);
     let settings = EngineSettings {
-        isa: Isa::SCALAR,
+        compute: Isa::SCALAR.into(),
         threads: 1,
         batch_size: case.labels.len(),
         chunk_size: case.labels.len(),

@@ -65,7 +65,7 @@ fn network(text: &str) -> Network {
 
 fn settings(threads: usize, optimizer: OptimizerSpec) -> EngineSettings {
     EngineSettings {
-        isa: Isa::chosen().unwrap(),
+        compute: Isa::chosen().unwrap().into(),
         threads,
         batch_size: 37,
         chunk_size: 5,

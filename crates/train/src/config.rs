@@ -2,7 +2,9 @@
 
 use crate::error::TrainError;
 use percept_data::Augmentation;
+use percept_kernels::isa::Isa;
 use percept_nn::average::AverageSettings;
+use percept_nn::compute::{Compute, Precision};
 use percept_nn::loss::LossSettings;
 use percept_nn::optim::OptimizerSpec;
 use percept_nn::schedule::Schedule;
@@ -28,6 +30,12 @@ pub struct Config {
     pub validation: usize,
     /// Seed of all randomness. TOML has no numbers above 2^63 - 1.
     pub seed: u64,
+    /// The precision of the operands of matrix products.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Whether 3x3 convolutions may take Winograd's algorithm where it is faster.
+    #[serde(default = "yes")]
+    pub winograd: bool,
     /// The greatest norm of the gradient, where it is limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
@@ -80,11 +88,21 @@ impl Config {
         base.try_into().map_err(reason)
     }
 
+    /// How the arithmetic is done on an instruction set.
+    #[must_use]
+    pub fn compute(&self, isa: Isa) -> Compute {
+        Compute { isa, precision: self.precision, winograd: self.winograd }
+    }
+
     /// Steps of one epoch over `examples` training examples; the last batch of an epoch may be smaller.
     #[must_use]
     pub fn steps_per_epoch(&self, examples: usize) -> u64 {
         examples.div_ceil(self.batch_size.max(1)) as u64
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn overlay(base: &mut toml::Table, key: String, value: toml::Value) {

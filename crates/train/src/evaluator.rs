@@ -4,7 +4,7 @@ use crate::batch::{LoaderSource, scratch};
 use crate::error::TrainError;
 use percept_data::{Augmentation, Loader, LoaderScratch, Normalisation, Part};
 use percept_eval::predictions::Predictions;
-use percept_kernels::isa::Isa;
+use percept_nn::compute::Compute;
 use percept_nn::loss::softmax;
 use percept_nn::network::Network;
 use percept_nn::predictor::Predictor;
@@ -21,8 +21,13 @@ pub struct Evaluator {
 impl Evaluator {
     /// Makes a network ready; `threads` 0 means one per processor.
     #[must_use]
-    pub fn new(network: &Network, normalisation: Normalisation, isa: Isa, threads: usize) -> Self {
-        let predictor = Predictor::new(network, isa, threads);
+    pub fn new(
+        network: &Network,
+        normalisation: Normalisation,
+        compute: impl Into<Compute>,
+        threads: usize,
+    ) -> Self {
+        let predictor = Predictor::new(network, compute, threads);
         let scratch = scratch(predictor.threads());
         Self { predictor, normalisation, scratch }
     }

@@ -116,7 +116,8 @@ impl Run {
         check_fit(&config, &network, &splits)?;
         let preprocessing = sources::preprocessing(&splits);
         let normalisation = preprocessing.normalisation.clone();
-        let evaluator = Evaluator::new(&network, normalisation.clone(), isa, threads);
+        let evaluator =
+            Evaluator::new(&network, normalisation.clone(), config.compute(isa), threads);
         let examples = splits.train().len();
         let engine = Engine::new(network, engine_settings(&config, examples, isa, threads))?;
         let dataset = splits.dataset().clone();
@@ -439,7 +440,7 @@ fn check_fit(config: &Config, network: &Network, splits: &Splits) -> Result<(), 
 
 fn engine_settings(config: &Config, examples: usize, isa: Isa, threads: usize) -> EngineSettings {
     EngineSettings {
-        isa,
+        compute: config.compute(isa),
         threads,
         // No batch is larger than the data, whatever was asked for.
         batch_size: config.batch_size.min(examples),

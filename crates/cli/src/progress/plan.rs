@@ -28,7 +28,10 @@ pub(super) fn text(plan: &Plan<'_>) -> String {
     let threads = if plan.threads == 1 { "thread" } else { "threads" };
     line(
         "",
-        format!("{} {threads}, {} instructions, seed {}", plan.threads, plan.isa, config.seed),
+        format!(
+            "{} {threads}, {} instructions, {}, seed {}",
+            plan.threads, plan.isa, config.precision, config.seed
+        ),
     );
     line("folder", safe_text::one_line(&plan.folder.display().to_string()));
     text

@@ -1,0 +1,66 @@
+//! How a network's arithmetic is done: on which instruction set, in which precision, with which algorithms.
+
+use percept_kernels::isa::Isa;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// What decides how a network's numbers are rounded, apart from the network itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compute {
+    /// The instruction set.
+    pub isa: Isa,
+    /// The precision of the operands of matrix products.
+    pub precision: Precision,
+    /// Whether 3x3 convolutions may take Winograd's algorithm where it is faster (Lavin and Gray 2016).
+    pub winograd: bool,
+}
+
+/// The precision of the operands of matrix products; weights, sums and all else are fp32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32 bits: 24 of them for the digits.
+    #[default]
+    Fp32,
+    /// The operands rounded to the upper 16 bits of an fp32 number, 8 for the digits; sums are fp32.
+    Bf16,
+}
+
+impl Compute {
+    /// Fp32 on an instruction set, with the fastest algorithms.
+    #[must_use]
+    pub const fn new(isa: Isa) -> Self {
+        Self { isa, precision: Precision::Fp32, winograd: true }
+    }
+}
+
+impl From<Isa> for Compute {
+    fn from(isa: Isa) -> Self {
+        Self::new(isa)
+    }
+}
+
+impl Precision {
+    /// Every precision.
+    pub const ALL: [Self; 2] = [Self::Fp32, Self::Bf16];
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|precision| precision.to_string() == name)
+            .ok_or_else(|| format!("unknown precision `{name}`; there are fp32 and bf16"))
+    }
+}
