@@ -26,10 +26,10 @@ impl Bodies for f64 {
 /// Declares a kernel whose one generic body is compiled once per instruction set, for the compiler to vectorise; the
 /// declared function takes the [`Isa`] first and runs the body for it.
 macro_rules! per_isa {
-    ($(#[$meta:meta])* pub fn $name:ident<$T:ident>($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident<$T:ident>($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        pub fn $name<$T: crate::element::Element>(isa: crate::isa::Isa, $($arg: $type),*) $(-> $ret)? {
+        $vis fn $name<$T: crate::element::Element>(isa: crate::isa::Isa, $($arg: $type),*) $(-> $ret)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments)]
             fn body<$T: crate::element::Element>($($arg: $type),*) $(-> $ret)? $body

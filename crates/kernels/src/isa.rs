@@ -1,7 +1,6 @@
 //! The instruction set, chosen once at start.
 
 use core::fmt;
-use core::str::FromStr;
 use std::sync::OnceLock;
 
 /// The name of an instruction set that kernels have a body for.
@@ -15,9 +14,23 @@ pub enum IsaName {
     Avx512,
 }
 
-/// The proof that this processor has an instruction set: only [`Isa::new`] and [`Isa::chosen`] make one.
+/// What multiplies bf16 numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Isa(IsaName);
+pub enum Bf16Unit {
+    /// The fp32 instructions, after widening: it serves every processor.
+    Widened,
+    /// AVX512-BF16: 16 dot products of pairs an instruction.
+    Dot,
+    /// AMX-BF16: 16x16 dot products of 32 numbers an instruction.
+    Tiles,
+}
+
+/// The proof that this processor has an instruction set and a bf16 unit: only this module makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Isa {
+    name: IsaName,
+    unit: Bf16Unit,
+}
 
 impl IsaName {
     /// Every instruction set that percept knows, slowest first.
@@ -44,48 +57,100 @@ impl IsaName {
     }
 }
 
+impl Bf16Unit {
+    #[cfg(target_arch = "x86_64")]
+    fn detect(self) -> bool {
+        match self {
+            Self::Widened => true,
+            Self::Dot => IsaName::Avx512.detect() && is_x86_feature_detected!("avx512bf16"),
+            Self::Tiles => Self::Dot.detect() && crate::bf16::tiles_are_granted(),
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn detect(self) -> bool {
+        self == Self::Widened
+    }
+}
+
 impl Isa {
     /// The instruction set that every processor has.
-    pub const SCALAR: Self = Self(IsaName::Scalar);
+    pub const SCALAR: Self = Self { name: IsaName::Scalar, unit: Bf16Unit::Widened };
 
-    /// The instruction set of that name.
+    /// Every instruction set with its bf16 unit, slowest first, by the names that `PERCEPT_ISA` takes.
+    const NAMED: [(&str, Self); 5] = [
+        ("scalar", Self::SCALAR),
+        ("avx2", Self { name: IsaName::Avx2, unit: Bf16Unit::Widened }),
+        ("avx512", Self { name: IsaName::Avx512, unit: Bf16Unit::Widened }),
+        ("avx512bf16", Self { name: IsaName::Avx512, unit: Bf16Unit::Dot }),
+        ("amx", Self { name: IsaName::Avx512, unit: Bf16Unit::Tiles }),
+    ];
+
+    /// The instruction set of that name, with bf16 numbers widened.
     ///
     /// # Errors
     /// [`IsaError::Missing`] where this processor does not have it.
     pub fn new(name: IsaName) -> Result<Self, IsaError> {
-        if name.detect() { Ok(Self(name)) } else { Err(IsaError::Missing(name)) }
+        Self { name, unit: Bf16Unit::Widened }.detected()
     }
 
-    /// The instruction sets that this processor has, slowest first.
+    /// The instruction set that `PERCEPT_ISA` calls by that name.
+    ///
+    /// # Errors
+    /// [`IsaError::Unknown`], and [`IsaError::Missing`] where this processor does not have it.
+    pub fn named(name: &str) -> Result<Self, IsaError> {
+        let found = Self::NAMED.into_iter().find(|(known, _)| *known == name);
+        found.ok_or_else(|| IsaError::Unknown(name.to_owned()))?.1.detected()
+    }
+
+    fn detected(self) -> Result<Self, IsaError> {
+        let has = self.name.detect() && self.unit.detect();
+        if has { Ok(self) } else { Err(IsaError::Missing(self.to_string())) }
+    }
+
+    /// The instruction sets that this processor has, slowest first; they differ in what fp32 runs on.
     #[must_use]
     pub fn available() -> Vec<Self> {
         IsaName::ALL.into_iter().filter_map(|name| Self::new(name).ok()).collect()
     }
 
-    /// The instruction set in use: the one that the environment variable `PERCEPT_ISA` names (`scalar`, `avx2` or
-    /// `avx512`), else the best one that this processor has. Read once; later changes have no effect.
+    /// As [`available`](Self::available), with every bf16 unit too.
+    #[must_use]
+    pub fn available_with_units() -> Vec<Self> {
+        Self::NAMED.into_iter().filter_map(|(_, isa)| isa.detected().ok()).collect()
+    }
+
+    /// The instruction set in use: the one that the environment variable `PERCEPT_ISA` names (`scalar`, `avx2`,
+    /// `avx512`, `avx512bf16` or `amx`), else the best one that this processor has. Read once; later changes have no
+    /// effect.
     ///
     /// # Errors
     /// When `PERCEPT_ISA` names an unknown or missing instruction set.
     pub fn chosen() -> Result<Self, IsaError> {
         static CHOSEN: OnceLock<Result<Isa, IsaError>> = OnceLock::new();
         let choose = || match std::env::var("PERCEPT_ISA") {
-            Ok(name) if !name.is_empty() => Self::new(name.parse()?),
-            _ => Ok(Self::available().pop().unwrap_or(Self::SCALAR)),
+            Ok(name) if !name.is_empty() => Self::named(&name),
+            _ => Ok(Self::available_with_units().pop().unwrap_or(Self::SCALAR)),
         };
         CHOSEN.get_or_init(choose).clone()
     }
 
-    /// Its name.
+    /// Its name, without the bf16 unit.
     #[must_use]
     pub const fn name(self) -> IsaName {
-        self.0
+        self.name
+    }
+
+    /// What multiplies bf16 numbers.
+    #[must_use]
+    pub const fn bf16_unit(self) -> Bf16Unit {
+        self.unit
     }
 
     /// f32 numbers in one vector register.
     #[must_use]
     pub const fn lanes(self) -> usize {
-        match self.0 {
+        match self.name {
             IsaName::Scalar => 1,
             IsaName::Avx2 => 8,
             IsaName::Avx512 => 16,
@@ -105,17 +170,8 @@ impl fmt::Display for IsaName {
 
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for IsaName {
-    type Err = IsaError;
-    fn from_str(name: &str) -> Result<Self, IsaError> {
-        Self::ALL
-            .into_iter()
-            .find(|isa| isa.to_string() == name)
-            .ok_or_else(|| IsaError::Unknown(name.to_owned()))
+        let named = Self::NAMED.iter().find(|(_, isa)| isa == self);
+        f.write_str(named.map_or("scalar", |(name, _)| name))
     }
 }
 
@@ -125,21 +181,20 @@ pub enum IsaError {
     /// No such name.
     Unknown(String),
     /// This processor lacks it.
-    Missing(IsaName),
+    Missing(String),
 }
 
 impl fmt::Display for IsaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |names: Vec<String>| names.join(", ");
         match self {
             Self::Unknown(name) => {
-                write!(
-                    f,
-                    "unknown instruction set `{name}`; PERCEPT_ISA takes scalar, avx2 or avx512"
-                )
+                let known = Isa::NAMED.iter().map(|(name, _)| (*name).to_owned()).collect();
+                write!(f, "unknown instruction set `{name}`; PERCEPT_ISA takes {}", list(known))
             }
-            Self::Missing(isa) => {
-                let have: Vec<_> = Isa::available().iter().map(Isa::to_string).collect();
-                write!(f, "this processor does not have {isa}; it has {}", have.join(", "))
+            Self::Missing(name) => {
+                let have = Isa::available_with_units().iter().map(Isa::to_string).collect();
+                write!(f, "this processor does not have {name}; it has {}", list(have))
             }
         }
     }

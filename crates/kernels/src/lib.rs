@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod aligned;
+pub mod bf16;
 mod body;
 pub mod channels;
 pub mod crew;

@@ -1,0 +1,200 @@
+//! The AVX512-BF16 bodies of the layouts. Their rounding flushes numbers below 2^-126 to zero, as the products do.
+
+use super::super::Bf16;
+use core::arch::x86_64::*;
+
+/// The mask of the first `lanes` of 16 lanes.
+fn mask(lanes: usize) -> __mmask16 {
+    if lanes >= 16 { 0xffff } else { (1 << lanes) - 1 }
+}
+
+/// # Safety
+/// The processor has the features; the lengths are those that `convert` checks.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn convert(from: &[f32], channels: usize, to: &mut [Bf16], to_channels: usize) {
+    if channels == to_channels {
+        // SAFETY: as many numbers on both sides.
+        unsafe { convert_run(from.as_ptr(), from.len(), to.as_mut_ptr()) };
+        return;
+    }
+    for (from, to) in from.chunks_exact(channels).zip(to.chunks_exact_mut(to_channels)) {
+        for start in (0..to_channels).step_by(16) {
+            let lanes = mask(channels.saturating_sub(start));
+            // SAFETY: the mask ends with `from`; `to` is whole 16s.
+            unsafe {
+                let numbers = _mm512_maskz_loadu_ps(lanes, from.as_ptr().wrapping_add(start));
+                let rounded: __m256i = core::mem::transmute(_mm512_cvtneps_pbh(numbers));
+                _mm256_storeu_si256(to.as_mut_ptr().add(start).cast(), rounded);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`convert`]; `len` numbers can be read and written.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn convert_run(from: *const f32, len: usize, to: *mut Bf16) {
+    // SAFETY: whole 32s below `len`, then 16s under a mask that ends with it.
+    unsafe {
+        let whole = len / 32 * 32;
+        for start in (0..whole).step_by(32) {
+            let low = _mm512_loadu_ps(from.add(start));
+            let high = _mm512_loadu_ps(from.add(start + 16));
+            let rounded: __m512i = core::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
+            _mm512_storeu_si512(to.add(start).cast(), rounded);
+        }
+        for start in (whole..len).step_by(16) {
+            let lanes = mask(len - start);
+            let numbers = _mm512_maskz_loadu_ps(lanes, from.add(start));
+            let rounded: __m256i = core::mem::transmute(_mm512_cvtneps_pbh(numbers));
+            _mm256_mask_storeu_epi16(to.add(start).cast(), lanes, rounded);
+        }
+    }
+}
+
+/// The permutation that interleaves the two halves of 32 numbers.
+#[target_feature(enable = "avx512f,avx512bw")]
+fn interleaving() -> __m512i {
+    let mut order = [0_i16; 32];
+    for (lane, from) in order.iter_mut().enumerate() {
+        *from = (lane / 2 + 16 * (lane % 2)) as i16;
+    }
+    // SAFETY: both are 64 bytes of plain numbers.
+    unsafe { core::mem::transmute(order) }
+}
+
+/// 16 numbers of each of two rows, rounded and interleaved.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+fn pairs(first: __m512, second: __m512, order: __m512i) -> __m512i {
+    // SAFETY: both are 32 numbers of 16 bits.
+    let rounded: __m512i = unsafe { core::mem::transmute(_mm512_cvtne2ps_pbh(second, first)) };
+    _mm512_permutexvar_epi16(order, rounded)
+}
+
+/// # Safety
+/// The processor has the features; the lengths are those that `interleave` checks.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn interleave(first: &[f32], second: &[f32], to: &mut [Bf16]) {
+    let order = interleaving();
+    for (index, to) in to.chunks_exact_mut(32).enumerate() {
+        let start = 16 * index;
+        // SAFETY: the masks end with the rows; `to` is a whole 32.
+        unsafe {
+            let [first, second] = [first, second].map(|row| {
+                let lanes = mask(row.len().saturating_sub(start));
+                _mm512_maskz_loadu_ps(lanes, row.as_ptr().wrapping_add(start))
+            });
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), pairs(first, second, order));
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the features; the lengths are those that `interleave_rows` checks.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn interleave_rows(from: &[f32], columns: usize, to: &mut [Bf16]) {
+    let pairs = to.chunks_exact_mut(2 * columns.next_multiple_of(16));
+    for (rows, to) in from.chunks(2 * columns).zip(pairs) {
+        let (first, second) = rows.split_at(columns);
+        // SAFETY: two rows, or one, of the checked length.
+        unsafe { interleave(first, second, to) };
+    }
+}
+
+/// # Safety
+/// The processor has the features; the lengths are those that `turn` checks.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn turn(
+    from: &[f32],
+    pitch: usize,
+    rows: usize,
+    columns: usize,
+    to: &mut [Bf16],
+) {
+    let (low, high) = (mask(columns), mask(columns.saturating_sub(16)));
+    let mut tile = [_mm512_setzero_si512(); 16];
+    for (row, pairs) in tile.iter_mut().enumerate().take(rows) {
+        let at = from.as_ptr().wrapping_add(row * pitch);
+        // SAFETY: the masks end with the columns of an existing row; both types are 64 bytes.
+        unsafe {
+            let low = _mm512_maskz_loadu_ps(low, at);
+            let high = _mm512_maskz_loadu_ps(high, at.wrapping_add(16));
+            *pairs = core::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
+        }
+    }
+    for (to, pairs) in to.chunks_exact_mut(32).zip(transposed(tile)) {
+        // SAFETY: `to` is 64 bytes.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), pairs) };
+    }
+}
+
+/// # Safety
+/// The processor has the features; the lengths are those that `transpose` checks.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn transpose(
+    from: &[f32],
+    pixel_pitch: usize,
+    pixels: usize,
+    channels: usize,
+    to: &mut [Bf16],
+    plane_pitch: usize,
+) {
+    let order = interleaving();
+    for pixel in (0..pixels).step_by(32) {
+        for channel in (0..channels).step_by(16) {
+            let lanes = mask(channels - channel);
+            let load = |pixel: usize| {
+                let lanes = if pixel < pixels { lanes } else { 0 };
+                let at = from.as_ptr().wrapping_add(pixel * pixel_pitch + channel);
+                // SAFETY: the mask ends with the channels of an existing pixel, and is empty for others.
+                unsafe { _mm512_maskz_loadu_ps(lanes, at) }
+            };
+            let mut rows = [_mm512_setzero_si512(); 16];
+            for (pair, row) in rows.iter_mut().enumerate() {
+                let first = pixel + 2 * pair;
+                *row = pairs(load(first), load(first + 1), order);
+            }
+            let planes = transposed(rows);
+            for (lane, plane) in planes.into_iter().enumerate().take(channels - channel) {
+                // SAFETY: 32 numbers from a pixel below `pixels` in a plane that exists.
+                unsafe {
+                    let at = to.as_mut_ptr().add((channel + lane) * plane_pitch + pixel);
+                    _mm512_storeu_si512(at.cast(), plane);
+                }
+            }
+        }
+    }
+}
+
+/// The transpose of 16 rows of 16 numbers of 32 bits.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transposed(rows: [__m512i; 16]) -> [__m512i; 16] {
+    let mut a = rows;
+    for i in 0..8 {
+        a[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
+        a[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
+    }
+    // b[4i + j]: column j of each 128-bit lane, of rows 4i to 4i + 3.
+    let mut b = a;
+    for i in 0..4 {
+        let [r0, r1, r2, r3] = [a[4 * i], a[4 * i + 1], a[4 * i + 2], a[4 * i + 3]];
+        b[4 * i] = _mm512_unpacklo_epi64(r0, r2);
+        b[4 * i + 1] = _mm512_unpackhi_epi64(r0, r2);
+        b[4 * i + 2] = _mm512_unpacklo_epi64(r1, r3);
+        b[4 * i + 3] = _mm512_unpackhi_epi64(r1, r3);
+    }
+    let mut out = b;
+    for j in 0..4 {
+        let even_low = _mm512_shuffle_i32x4::<0x88>(b[j], b[4 + j]);
+        let odd_low = _mm512_shuffle_i32x4::<0xdd>(b[j], b[4 + j]);
+        let even_high = _mm512_shuffle_i32x4::<0x88>(b[8 + j], b[12 + j]);
+        let odd_high = _mm512_shuffle_i32x4::<0xdd>(b[8 + j], b[12 + j]);
+        out[j] = _mm512_shuffle_i32x4::<0x88>(even_low, even_high);
+        out[8 + j] = _mm512_shuffle_i32x4::<0xdd>(even_low, even_high);
+        out[4 + j] = _mm512_shuffle_i32x4::<0x88>(odd_low, odd_high);
+        out[12 + j] = _mm512_shuffle_i32x4::<0xdd>(odd_low, odd_high);
+    }
+    out
+}

@@ -1,0 +1,199 @@
+//! The AVX512-BF16 bodies: a tile of sums in registers, a pair of numbers of the left operand for each dot product.
+
+use super::product::{Product, Transposed};
+use super::{Bf16, COLUMNS, SEGMENT, TILE};
+use crate::product::Grid;
+use core::arch::x86_64::*;
+
+/// The most rows of a tile: with two vectors of columns, 16 sums beside the operands.
+const ROWS: usize = 8;
+
+/// Calls a tile function with its rows and vectors as constants.
+macro_rules! with_sizes {
+    ($rows:expr, $vectors:expr, $tile:ident($($arg:expr),*)) => {
+        with_sizes!(@ $rows, $vectors, $tile($($arg),*), 1 2 3 4 5 6 7 8)
+    };
+    (@ $rows:expr, $vectors:expr, $tile:ident $args:tt, $($m:literal)*) => {
+        match ($rows, $vectors) {
+            // SAFETY: the caller's, said where the macro is used.
+            $(($m, 1) => unsafe { $tile::<$m, 1> $args },
+              ($m, 2) => unsafe { $tile::<$m, 2> $args },)*
+            (rows, vectors) => unreachable!("a tile of {rows} rows and {vectors} vectors"),
+        }
+    };
+}
+
+/// The first columns of the tiles that `columns` are cut into, with their vectors.
+fn column_tiles(columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    let left = move |start: usize| (columns - start).div_ceil(COLUMNS).min(2);
+    (0..columns).step_by(2 * COLUMNS).map(move |start| (start, left(start)))
+}
+
+/// The mask of the columns of vector `v` of the tile at `start`.
+fn mask(columns: usize, start: usize, v: usize) -> __mmask16 {
+    let count = columns.saturating_sub(start + v * COLUMNS);
+    if count >= COLUMNS { 0xffff } else { (1 << count) - 1 }
+}
+
+/// # Safety
+/// The processor has the features; the operands are checked.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn multiply(product: &Product<'_, f32>, out: &mut [f32]) {
+    let Product { images, windows, left, output, .. } = *product;
+    let Grid { outer, outer_pitch, inner, inner_pitch } = windows.rows;
+    let out = out.as_mut_ptr();
+    for (start, vectors) in column_tiles(output.columns) {
+        for row in 0..images * outer {
+            let (image, y) = (row / outer, row % outer);
+            let from = image * windows.image_pitch + y * outer_pitch;
+            let to = image * output.image_pitch + y * output.rows.outer_pitch + start;
+            for first in (0..inner).step_by(ROWS) {
+                let from = left.as_ptr().wrapping_add(from + first * inner_pitch);
+                let to = out.wrapping_add(to + first * output.rows.inner_pitch);
+                let rows = ROWS.min(inner - first);
+                // SAFETY: the rows and columns lie inside the checked operands.
+                with_sizes!(rows, vectors, tile(product, start, from, to));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`multiply`]; `from` is the first of M rows of the left operand, `to` of the output, at column `start`.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn tile<const M: usize, const N: usize>(
+    product: &Product<'_, f32>,
+    start: usize,
+    from: *const Bf16,
+    to: *mut f32,
+) {
+    let Product { windows, right, bias, output, .. } = *product;
+    let pitch = windows.rows.inner_pitch;
+    let panel = windows.segments.len() * TILE;
+    // SAFETY: the offsets stay inside the operands, whose lengths `multiply` has checked; stores are masked where the
+    // columns end.
+    unsafe {
+        let mut sums = [[_mm512_setzero_ps(); N]; M];
+        for v in 0..N {
+            let bias = _mm512_loadu_ps(bias.as_ptr().add(start + v * COLUMNS));
+            sums.iter_mut().for_each(|row| row[v] = bias);
+        }
+        for (index, segment) in windows.segments.iter().enumerate() {
+            let left = from.add(*segment);
+            let right = right.as_ptr().add(start / COLUMNS * panel + index * TILE);
+            for pair in 0..SEGMENT / 2 {
+                let mut weights = [_mm512_setzero_si512(); N];
+                for (v, weight) in weights.iter_mut().enumerate() {
+                    *weight = load(right.add(v * panel + pair * 2 * COLUMNS));
+                }
+                for (m, row) in sums.iter_mut().enumerate() {
+                    let x = broadcast(left.add(m * pitch + 2 * pair));
+                    for (sum, weight) in row.iter_mut().zip(weights) {
+                        *sum = dot(*sum, x, weight);
+                    }
+                }
+            }
+        }
+        for (m, row) in sums.into_iter().enumerate() {
+            for (v, sum) in row.into_iter().enumerate() {
+                let sum = if output.relu { _mm512_max_ps(_mm512_setzero_ps(), sum) } else { sum };
+                let to = to.add(m * output.rows.inner_pitch + v * COLUMNS);
+                _mm512_mask_storeu_ps(to, mask(output.columns, start, v), sum);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the features; the operands are checked.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn multiply_transposed(product: &Transposed<'_>, out: &mut [f32]) {
+    let Transposed { planes, columns, .. } = *product;
+    for (start, vectors) in column_tiles(columns) {
+        for tap in planes.taps {
+            for first in (0..tap.rows).step_by(ROWS) {
+                let from = tap.offset + first * planes.row_pitch;
+                let row = tap.out_row + first * tap.out_step;
+                let to = out.as_mut_ptr().wrapping_add(row * columns + start);
+                let (rows, pitch) = (ROWS.min(tap.rows - first), tap.out_step * columns);
+                // SAFETY: the rows and columns lie inside the checked operands.
+                with_sizes!(rows, vectors, transposed_tile(product, start, from, to, pitch));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`multiply_transposed`]; `from` is where the first of M rows begins in the first image, `to` is the first of M rows
+/// of the output, `pitch` apart, at column `start`.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn transposed_tile<const M: usize, const N: usize>(
+    product: &Transposed<'_>,
+    start: usize,
+    from: usize,
+    to: *mut f32,
+    pitch: usize,
+) {
+    let Transposed { images, planes, left, right, columns } = *product;
+    let width = 2 * columns.next_multiple_of(COLUMNS);
+    // SAFETY: the offsets stay inside the operands, whose lengths `multiply_transposed` has checked; the output is
+    // touched under a mask where its columns end.
+    unsafe {
+        let mut sums = [[_mm512_setzero_ps(); N]; M];
+        for image in 0..images {
+            let left = left.as_ptr().add(image * planes.image_pitch + from);
+            let right = right.as_ptr().add(image * planes.pixels / 2 * width + 2 * start);
+            for pair in 0..planes.pixels / 2 {
+                let mut vectors = [_mm512_setzero_si512(); N];
+                for (v, vector) in vectors.iter_mut().enumerate() {
+                    *vector = load(right.add(pair * width + v * 2 * COLUMNS));
+                }
+                for (m, row) in sums.iter_mut().enumerate() {
+                    let x = broadcast(left.add(m * planes.row_pitch + 2 * pair));
+                    for (sum, vector) in row.iter_mut().zip(vectors) {
+                        *sum = dot(*sum, x, vector);
+                    }
+                }
+            }
+        }
+        for (m, row) in sums.into_iter().enumerate() {
+            for (v, sum) in row.into_iter().enumerate() {
+                let (to, mask) = (to.add(m * pitch + v * COLUMNS), mask(columns, start, v));
+                let before = _mm512_maskz_loadu_ps(mask, to);
+                _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(before, sum));
+            }
+        }
+    }
+}
+
+/// 16 pairs.
+///
+/// # Safety
+/// 32 numbers can be read.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load(from: *const Bf16) -> __m512i {
+    // SAFETY: the caller's.
+    unsafe { _mm512_loadu_si512(from.cast()) }
+}
+
+/// One pair, 16 times.
+///
+/// # Safety
+/// 2 numbers can be read.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn broadcast(from: *const Bf16) -> __m512i {
+    // SAFETY: the caller's.
+    unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
+}
+
+/// sum + the dot products of pairs.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn dot(sum: __m512, a: __m512i, b: __m512i) -> __m512 {
+    // SAFETY: all are 64 bytes, read as 32 bf16 numbers.
+    unsafe { _mm512_dpbf16_ps(sum, core::mem::transmute(a), core::mem::transmute(b)) }
+}

@@ -1,0 +1,321 @@
+//! The two products of bf16 numbers with fp32 sums: [`multiply`] for layers and their input gradients,
+//! [`multiply_transposed`] for the gradients by the weights.
+
+use super::{Bf16, COLUMNS, SEGMENT, TILE};
+use crate::body::per_isa;
+use crate::isa::{Bf16Unit, Isa};
+use crate::product::Grid;
+
+/// Rows that a unit may read at once, beginning at any row of the left operand.
+const ROWS: usize = 16;
+
+/// How the left operand of [`multiply`] lies in memory: row m of an image begins at `rows(m)`, its K columns come in
+/// segments of [`SEGMENT`] numbers that begin at `segments` from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows<'a> {
+    /// Numbers from one image to the next.
+    pub image_pitch: usize,
+    /// The rows of one image.
+    pub rows: Grid,
+    /// Where each segment begins.
+    pub segments: &'a [usize],
+}
+
+/// Where the rows of the output lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Numbers from one image to the next.
+    pub image_pitch: usize,
+    /// The rows of one image: the grid of the left operand with other pitches.
+    pub rows: Grid,
+    /// Columns.
+    pub columns: usize,
+    /// Whether the greater of a sum and zero is stored.
+    pub relu: bool,
+}
+
+impl Windows<'_> {
+    /// Numbers of the left operand for so many images. Units read 16 rows at a time, so there must be numbers behind
+    /// the last row; they are not used, but must be finite. `None` where they pass the address space.
+    #[must_use]
+    pub fn span(&self, images: usize) -> Option<usize> {
+        let Grid { outer, outer_pitch, inner, inner_pitch } = self.rows;
+        let last_image = images.checked_sub(1)?.checked_mul(self.image_pitch)?;
+        let last_row = outer.checked_sub(1)?.checked_mul(outer_pitch)?;
+        let last_pixel = (inner.checked_add(ROWS)?).checked_mul(inner_pitch)?;
+        let last_segment = self.segments.iter().max().copied().unwrap_or(0).checked_add(SEGMENT)?;
+        last_image.checked_add(last_row)?.checked_add(last_pixel)?.checked_add(last_segment)
+    }
+}
+
+impl Output {
+    /// Numbers of the output for so many images.
+    fn span(&self, images: usize) -> Option<usize> {
+        let Grid { outer, outer_pitch, inner, inner_pitch } = self.rows;
+        let last_image = images.checked_sub(1)?.checked_mul(self.image_pitch)?;
+        let last_row = outer.checked_sub(1)?.checked_mul(outer_pitch)?;
+        let last_pixel = inner.checked_sub(1)?.checked_mul(inner_pitch)?;
+        last_image.checked_add(last_row)?.checked_add(last_pixel)?.checked_add(self.columns)
+    }
+}
+
+/// Numbers of the right operand packed for so many segments and columns.
+#[must_use]
+pub const fn packed_len(segments: usize, columns: usize) -> usize {
+    segments * columns.div_ceil(COLUMNS) * TILE
+}
+
+/// Packs the right operand: row k of its `segments` * [`SEGMENT`] rows is `row(k)`, which is `columns` long, or empty for
+/// a row of zeros.
+///
+/// # Panics
+/// When `packed` is not [`packed_len`] long or a row has another length.
+pub fn pack<'a>(
+    isa: Isa,
+    segments: usize,
+    columns: usize,
+    row: impl Fn(usize) -> &'a [f32],
+    packed: &mut [Bf16],
+) {
+    assert_eq!(packed.len(), packed_len(segments, columns), "length of the packed operand");
+    const ZEROS: [f32; COLUMNS] = [0.0; COLUMNS];
+    for (index, pair) in packed.chunks_exact_mut(2 * COLUMNS).enumerate() {
+        let (tile, k) = (index / (SEGMENT / 2), index % (SEGMENT / 2));
+        let (start, segment) = (tile / segments * COLUMNS, tile % segments);
+        let count = COLUMNS.min(columns - start);
+        let [first, second] = [0, 1].map(|side| {
+            let row = row(segment * SEGMENT + 2 * k + side);
+            if row.is_empty() { &ZEROS[..count] } else { &row[start..start + count] }
+        });
+        super::arrange::interleave(isa, first, second, pair);
+    }
+}
+
+/// `out[m, n]` = `bias[n]` + sum over k of `left[m, k]` * `right[k, n]`, then the greater of it and zero where asked for.
+///
+/// # Shapes
+/// `left` of at least [`Windows::span`] numbers, `right` packed by [`pack`], `bias` `[columns rounded up to whole 16s]`.
+///
+/// # Panics
+/// When a slice is too short or the grids of rows differ.
+#[allow(clippy::too_many_arguments)]
+pub fn multiply(
+    isa: Isa,
+    images: usize,
+    windows: &Windows<'_>,
+    left: &[Bf16],
+    right: &[Bf16],
+    bias: &[f32],
+    output: &Output,
+    out: &mut [f32],
+) {
+    if images == 0 || windows.rows.is_empty() || output.columns == 0 {
+        return;
+    }
+    let grid = |grid: &Grid| (grid.outer, grid.inner);
+    assert_eq!(
+        grid(&windows.rows),
+        grid(&output.rows),
+        "the grid of rows is the same on both sides"
+    );
+    assert!(reaches(left.len(), windows.span(images)), "left is too short");
+    assert!(reaches(out.len(), output.span(images)), "out is too short");
+    let packed = packed_len(windows.segments.len(), output.columns);
+    assert_eq!(right.len(), packed, "length of the packed right operand");
+    assert_eq!(bias.len(), output.columns.next_multiple_of(COLUMNS), "length of the bias");
+    let product = Product { images, windows, left, right, bias, output };
+    match isa.bf16_unit() {
+        Bf16Unit::Widened => widened(isa, &product, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the `Isa` proves the features; the lengths are checked above.
+        Bf16Unit::Dot => unsafe { super::dot::multiply(&product, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Bf16Unit::Tiles => unsafe { super::amx::multiply(&product, out) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => widened(isa, &product, out),
+    }
+}
+
+/// The operands of [`multiply`], checked.
+pub(super) struct Product<'a, T> {
+    pub images: usize,
+    pub windows: &'a Windows<'a>,
+    pub left: &'a [Bf16],
+    pub right: &'a [Bf16],
+    pub bias: &'a [T],
+    pub output: &'a Output,
+}
+
+/// Rows of the transposed left operand that meet the same pixels: row r lies at `offset + r * row_pitch`, and its sums
+/// are added to row `out_row + r * out_step` of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tap {
+    /// Where row 0 begins.
+    pub offset: usize,
+    /// Rows.
+    pub rows: usize,
+    /// The output row of row 0.
+    pub out_row: usize,
+    /// Output rows from one row to the next.
+    pub out_step: usize,
+}
+
+/// How the left operand of [`multiply_transposed`] lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planes<'a> {
+    /// Numbers from one image to the next.
+    pub image_pitch: usize,
+    /// Numbers from one row to the next.
+    pub row_pitch: usize,
+    /// Pixels that are summed over in each image; whole [`SEGMENT`]s, padded with zeros on the right side.
+    pub pixels: usize,
+    /// The rows.
+    pub taps: &'a [Tap],
+}
+
+impl Planes<'_> {
+    /// Numbers of the left operand for so many images. Units read 16 rows at a time, so there must be numbers where
+    /// the rows up to whole 16s would lie; they are not used. All must be finite.
+    #[must_use]
+    pub fn span(&self, images: usize) -> Option<usize> {
+        let last_image = images.checked_sub(1)?.checked_mul(self.image_pitch)?;
+        let last_row = self.taps.iter().map(|tap| {
+            let rows = tap.rows.next_multiple_of(ROWS).max(ROWS) - 1;
+            rows.checked_mul(self.row_pitch)?.checked_add(tap.offset)
+        });
+        let last_row = last_row.reduce(|a, b| Some(a?.max(b?))).flatten()?;
+        last_image.checked_add(last_row)?.checked_add(self.pixels)
+    }
+
+    fn out_rows(&self) -> usize {
+        let last = |tap: &Tap| tap.out_row + tap.rows.saturating_sub(1) * tap.out_step + 1;
+        self.taps.iter().map(last).max().unwrap_or(0)
+    }
+}
+
+/// Numbers of the right operand of [`multiply_transposed`] for one image.
+#[must_use]
+pub const fn pairs_len(pixels: usize, columns: usize) -> usize {
+    pixels * columns.next_multiple_of(COLUMNS)
+}
+
+/// `out[row, n]` += sum over images and pixels of `left[row, pixel]` * `right[pixel, n]`.
+///
+/// # Shapes
+/// `left` of at least [`Planes::span`] numbers; right `[images, pixels / 2, columns rounded up to whole 16s, 2]` as
+/// [`interleave`](super::arrange::interleave) writes it; out `[rows, columns]`.
+///
+/// # Panics
+/// When a slice is too short or `pixels` is not whole segments.
+pub fn multiply_transposed(
+    isa: Isa,
+    images: usize,
+    planes: &Planes<'_>,
+    left: &[Bf16],
+    right: &[Bf16],
+    columns: usize,
+    out: &mut [f32],
+) {
+    if images == 0 || planes.taps.is_empty() || columns == 0 {
+        return;
+    }
+    assert!(planes.pixels.is_multiple_of(SEGMENT), "whole segments of pixels");
+    assert!(reaches(left.len(), planes.span(images)), "left is too short");
+    let pairs = pairs_len(planes.pixels, columns).checked_mul(images);
+    assert!(reaches(right.len(), pairs), "right is too short");
+    assert!(reaches(out.len(), planes.out_rows().checked_mul(columns)), "out is too short");
+    let product = Transposed { images, planes, left, right, columns };
+    match isa.bf16_unit() {
+        Bf16Unit::Widened => widened_transposed(isa, &product, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the `Isa` proves the features; the lengths are checked above.
+        Bf16Unit::Dot => unsafe { super::dot::multiply_transposed(&product, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Bf16Unit::Tiles => unsafe { super::amx::multiply_transposed(&product, out) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => widened_transposed(isa, &product, out),
+    }
+}
+
+/// The operands of [`multiply_transposed`], checked.
+pub(super) struct Transposed<'a> {
+    pub images: usize,
+    pub planes: &'a Planes<'a>,
+    pub left: &'a [Bf16],
+    pub right: &'a [Bf16],
+    pub columns: usize,
+}
+
+fn reaches(len: usize, needed: Option<usize>) -> bool {
+    needed.is_some_and(|needed| len >= needed)
+}
+
+per_isa! {
+    /// The truth of [`multiply`].
+    pub(super) fn widened<T>(product: &Product<'_, T>, out: &mut [T]) {
+        let Product { images, windows, left, right, bias, output } = *product;
+        let Grid { outer, outer_pitch, inner, inner_pitch } = windows.rows;
+        let tiles = windows.segments.len() * TILE;
+        for row in 0..images * outer * inner {
+            let (image, y, x) = (row / inner / outer, row / inner % outer, row % inner);
+            let left = &left[image * windows.image_pitch + y * outer_pitch + x * inner_pitch..];
+            let to = image * output.image_pitch + y * output.rows.outer_pitch + x * output.rows.inner_pitch;
+            for start in (0..output.columns).step_by(COLUMNS) {
+                let mut sums = [0.0_f32; COLUMNS];
+                let panel = &right[start / COLUMNS * tiles..][..tiles];
+                for (segment, tile) in windows.segments.iter().zip(panel.chunks_exact(TILE)) {
+                    let numbers = left[*segment..][..SEGMENT].chunks_exact(2);
+                    for (pair, weights) in numbers.zip(tile.chunks_exact(2 * COLUMNS)) {
+                        add_pairs(&mut sums, [pair[0].to_f32(), pair[1].to_f32()], weights);
+                    }
+                }
+                let columns = COLUMNS.min(output.columns - start);
+                let out = out[to + start..][..columns].iter_mut().zip(&bias[start..]);
+                for ((out, bias), sum) in out.zip(sums) {
+                    let sum = T::from_f64(f64::from(sum)) + *bias;
+                    *out = if output.relu { sum.relu() } else { sum };
+                }
+            }
+        }
+    }
+}
+
+per_isa! {
+    /// The truth of [`multiply_transposed`].
+    pub(super) fn widened_transposed<T>(product: &Transposed<'_>, out: &mut [T]) {
+        let Transposed { images, planes, left, right, columns } = *product;
+        let padded = columns.next_multiple_of(COLUMNS);
+        let pairs = planes.pixels * padded;
+        for tap in planes.taps {
+            for row in 0..tap.rows {
+                let to = (tap.out_row + row * tap.out_step) * columns;
+                for start in (0..columns).step_by(COLUMNS) {
+                    let mut sums = [0.0_f32; COLUMNS];
+                    for image in 0..images {
+                        let from = image * planes.image_pitch + tap.offset + row * planes.row_pitch;
+                        let numbers = left[from..][..planes.pixels].chunks_exact(2);
+                        let right = right[image * pairs..][..pairs].chunks_exact(2 * padded);
+                        for (pair, right) in numbers.zip(right) {
+                            let right = &right[2 * start..][..2 * COLUMNS];
+                            add_pairs(&mut sums, [pair[0].to_f32(), pair[1].to_f32()], right);
+                        }
+                    }
+                    let count = COLUMNS.min(columns - start);
+                    for (out, sum) in out[to + start..][..count].iter_mut().zip(sums) {
+                        *out += T::from_f64(f64::from(sum));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `sums[n]` += `pair[0]` * `weights[n][0]` + `pair[1]` * `weights[n][1]`.
+#[inline(always)]
+fn add_pairs(sums: &mut [f32; COLUMNS], pair: [f32; 2], weights: &[Bf16]) {
+    for (sum, weight) in sums.iter_mut().zip(weights.chunks_exact(2)) {
+        *sum += pair[0] * weight[0].to_f32() + pair[1] * weight[1].to_f32();
+    }
+}
