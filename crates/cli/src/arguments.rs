@@ -20,8 +20,9 @@ Exit codes:
   130  interrupted, after writing a checkpoint
 
 Environment:
-  PERCEPT_ISA=scalar|avx2|avx512   use this instruction set (`percept info` lists those of this processor)
-  NO_COLOR                         print without colours";
+  PERCEPT_ISA=scalar|avx2|avx512|avx512bf16|amx
+            use this instruction set (`percept info` lists those of this processor)
+  NO_COLOR  print without colours";
 
 /// Train, evaluate and use networks that tell images apart.
 #[derive(Debug, Parser)]

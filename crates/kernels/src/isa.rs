@@ -108,6 +108,12 @@ impl Isa {
         if has { Ok(self) } else { Err(IsaError::Missing(self.to_string())) }
     }
 
+    /// The names that `PERCEPT_ISA` takes, slowest first.
+    #[must_use]
+    pub fn names() -> [&'static str; 5] {
+        Self::NAMED.map(|(name, _)| name)
+    }
+
     /// The instruction sets that this processor has, slowest first; they differ in what fp32 runs on.
     #[must_use]
     pub fn available() -> Vec<Self> {
@@ -186,15 +192,14 @@ pub enum IsaError {
 
 impl fmt::Display for IsaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |names: Vec<String>| names.join(", ");
         match self {
             Self::Unknown(name) => {
-                let known = Isa::NAMED.iter().map(|(name, _)| (*name).to_owned()).collect();
-                write!(f, "unknown instruction set `{name}`; PERCEPT_ISA takes {}", list(known))
+                let known = Isa::names().join(", ");
+                write!(f, "unknown instruction set `{name}`; PERCEPT_ISA takes {known}")
             }
             Self::Missing(name) => {
-                let have = Isa::available_with_units().iter().map(Isa::to_string).collect();
-                write!(f, "this processor does not have {name}; it has {}", list(have))
+                let have: Vec<_> = Isa::available_with_units().iter().map(Isa::to_string).collect();
+                write!(f, "this processor does not have {name}; it has {}", have.join(", "))
             }
         }
     }

@@ -17,7 +17,7 @@ impl Lifetime {
 }
 
 /// Buffers begin on whole cache lines of f32.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// Places every buffer so that no two that are in use at the same moment overlap; also returns the size of the block.
 ///

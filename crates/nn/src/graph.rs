@@ -1,10 +1,13 @@
 //! A description lowered to a list of layers over numbered values, with neighbours fused where that saves a pass.
 
-use crate::compute::Compute;
+use crate::compute::{Compute, Precision};
 use crate::describe::{Description, LayerInfo};
 use crate::layers::activation::ActivationLayer;
 use crate::layers::add::Add;
 use crate::layers::batch_norm::{BatchNormLayer, FixedNormLayer};
+use crate::layers::bf16::as_layer_of;
+use crate::layers::bf16::conv::Bf16ConvLayer;
+use crate::layers::bf16::dense::Bf16DenseLayer;
 use crate::layers::conv::{ConvLayer, Geometry};
 use crate::layers::dense::DenseLayer;
 use crate::layers::dropout::DropoutLayer;
@@ -193,35 +196,55 @@ impl<T: Element> Lowering<'_, T> {
         }
     }
 
+    /// Products in bf16 are for f32 alone: f64 checks gradients.
+    fn is_bf16(&self) -> bool {
+        self.compute.precision == Precision::Bf16
+    }
+
+    fn dense(
+        &self,
+        features: [usize; 2],
+        bias: bool,
+        fused: Fused,
+        purpose: Purpose,
+    ) -> Box<dyn Layer<T>> {
+        let (isa, Fused { norm, relu, .. }) = (self.compute.isa, fused);
+        let bf16 = || Bf16DenseLayer::new(isa, features, bias, norm, relu, purpose);
+        let bf16 = self.is_bf16().then(|| as_layer_of(Box::new(bf16())));
+        bf16.flatten().unwrap_or_else(|| {
+            Box::new(DenseLayer::new::<T>(isa, features, bias, norm, relu, purpose))
+        })
+    }
+
+    fn conv(
+        &self,
+        geometry: Geometry,
+        bias: bool,
+        fused: Fused,
+        purpose: Purpose,
+    ) -> Box<dyn Layer<T>> {
+        let (isa, Fused { norm, relu, .. }) = (self.compute.isa, fused);
+        let bf16 = || Bf16ConvLayer::new(isa, geometry, bias, norm, relu, purpose);
+        let takes_bf16 = self.is_bf16() && geometry.groups == 1;
+        let bf16 = takes_bf16.then(|| as_layer_of(Box::new(bf16())));
+        bf16.flatten().unwrap_or_else(|| {
+            Box::new(ConvLayer::new::<T>(isa, geometry, bias, norm, relu, purpose))
+        })
+    }
+
     /// The layer that computes, or none.
     fn make(&mut self, info: &LayerInfo, fused: Fused, value: usize) -> Option<Box<dyn Layer<T>>> {
-        let Fused { norm, relu, .. } = fused;
+        let relu = fused.relu;
         let activation =
             |activation| Some(Box::new(ActivationLayer(activation)) as Box<dyn Layer<T>>);
         match &info.spec {
             LayerSpec::Dense(dense) => {
                 let features = [info.input.channels, dense.out_features];
-                let purpose = self.purpose(value);
-                Some(Box::new(DenseLayer::new::<T>(
-                    self.compute.isa,
-                    features,
-                    dense.bias,
-                    norm,
-                    relu,
-                    purpose,
-                )))
+                Some(self.dense(features, dense.bias, fused, self.purpose(value)))
             }
             LayerSpec::Conv(conv) => {
                 let geometry = Geometry::new(conv, info.input, info.output);
-                let purpose = self.purpose(value);
-                Some(Box::new(ConvLayer::new::<T>(
-                    self.compute.isa,
-                    geometry,
-                    conv.bias,
-                    norm,
-                    relu,
-                    purpose,
-                )))
+                Some(self.conv(geometry, conv.bias, fused, self.purpose(value)))
             }
             LayerSpec::BatchNorm(norm) => {
                 let (channels, eps) = (info.input.channels, norm.eps);

@@ -4,7 +4,7 @@
 //! Node i of n runs forward at moment i, the loss comes at moment n, and node i runs backward at moment 2n - i. A
 //! buffer lives from its first to its last use; see [`crate::arena`].
 
-use crate::arena::{Lifetime, place};
+use crate::arena::{LINE, Lifetime, place};
 use crate::graph::{Graph, Node};
 use crate::layers::{Backward, BatchStatistics, DrawName, Forward, Needs};
 use percept_kernels::element::Element;
@@ -70,12 +70,12 @@ impl<T: Element> Plan<T> {
         let own: Vec<[usize; 5]> = (0..graph.nodes.len()).map(|i| buffers.node(i)).collect();
         let (places, arena_len) = place(&buffers.all);
         let at = |buffer: usize| places[buffer].clone();
-        let (mut packed_len, mut statistics_len) = (0, 0);
+        let (mut packed_len, mut statistics_len) = (0_usize, 0);
         let steps = own
             .iter()
             .zip(&needs)
             .map(|([saved, forward, backward, first, second], needs)| {
-                packed_len += needs.packed;
+                packed_len = packed_len.next_multiple_of(LINE) + needs.packed;
                 statistics_len += needs.statistics;
                 Step {
                     saved: at(*saved),

@@ -4,6 +4,7 @@
 use percept_kernels::isa::Isa;
 use percept_kernels::random::{Draws, Purpose};
 use percept_nn::average::AverageSettings;
+use percept_nn::compute::{Compute, Precision};
 use percept_nn::diverged::Culprit;
 use percept_nn::engine::{Engine, EngineSettings};
 use percept_nn::loss::LossSettings;
@@ -78,6 +79,10 @@ fn settings(threads: usize, optimizer: OptimizerSpec) -> EngineSettings {
     }
 }
 
+fn compute(precision: Precision) -> Compute {
+    Compute { precision, ..Isa::chosen().unwrap().into() }
+}
+
 /// Examples of four classes, each a bright quarter under noise.
 fn examples(count: usize) -> (Vec<f32>, Vec<u32>) {
     let mut draws = Draws::new(9, Purpose::Test, 0, 0);
@@ -92,10 +97,10 @@ fn examples(count: usize) -> (Vec<f32>, Vec<u32>) {
     (pixels, labels)
 }
 
-fn train(text: &str, threads: usize, optimizer: OptimizerSpec, steps: usize) -> Vec<u32> {
+fn train(text: &str, settings: EngineSettings, steps: usize) -> Vec<u32> {
     let (pixels, labels) = examples(37);
     let source = InMemory { pixels: &pixels, labels: &labels };
-    let mut engine = Engine::new(network(text), settings(threads, optimizer)).unwrap();
+    let mut engine = Engine::new(network(text), settings).unwrap();
     for step in 0..steps {
         // The last batch of an epoch is smaller.
         let size = if step % 3 == 2 { 11 } else { 37 };
@@ -114,9 +119,16 @@ fn train(text: &str, threads: usize, optimizer: OptimizerSpec, steps: usize) -> 
 fn any_number_of_threads_gives_the_same_bits() {
     for optimizer in [OptimizerSpec::Muon(Muon::default()), OptimizerSpec::AdamW(AdamW::default())]
     {
-        let one = train(CNN, 1, optimizer.clone(), 6);
-        for threads in [2, 3, 7] {
-            assert!(train(CNN, threads, optimizer.clone(), 6) == one, "{threads} threads");
+        for precision in Precision::ALL {
+            let train = |threads: usize| {
+                let settings = settings(threads, optimizer.clone());
+                train(CNN, EngineSettings { compute: compute(precision), ..settings }, 6)
+            };
+            let one = train(1);
+            for threads in [2, 3, 7] {
+                let found = train(threads);
+                assert!(found == one, "{precision}, {threads} threads");
+            }
         }
     }
 }
@@ -125,9 +137,11 @@ fn any_number_of_threads_gives_the_same_bits() {
 fn a_step_allocates_nothing() {
     let (pixels, labels) = examples(37);
     let source = InMemory { pixels: &pixels, labels: &labels };
-    for optimizer in [OptimizerSpec::Muon(Muon::default()), OptimizerSpec::Sgd(Sgd::default())] {
+    let optimizers = [OptimizerSpec::Muon(Muon::default()), OptimizerSpec::Sgd(Sgd::default())];
+    for (optimizer, precision) in optimizers.into_iter().zip(Precision::ALL) {
         // One thread, so that the whole step runs on the thread that counts.
-        let mut engine = Engine::new(network(CNN), settings(1, optimizer)).unwrap();
+        let settings = EngineSettings { compute: compute(precision), ..settings(1, optimizer) };
+        let mut engine = Engine::new(network(CNN), settings).unwrap();
         engine.step(&source, 37, 1.0).unwrap();
         let before = ALLOCATIONS.with(Cell::get);
         for _ in 0..4 {
@@ -158,8 +172,10 @@ fn the_first_loss_is_near_that_of_guessing() {
 fn one_batch_is_learned_by_heart() {
     let (pixels, labels) = examples(37);
     let source = InMemory { pixels: &pixels, labels: &labels };
-    for text in [MLP, CNN] {
+    let networks = [MLP, CNN].into_iter();
+    for (text, precision) in networks.flat_map(|text| Precision::ALL.map(|p| (text, p))) {
         let plain = EngineSettings {
+            compute: compute(precision),
             loss: LossSettings::default(),
             chunk_size: 37,
             ..settings(2, OptimizerSpec::AdamW(AdamW { learning_rate: 0.01, ..AdamW::default() }))
@@ -167,7 +183,7 @@ fn one_batch_is_learned_by_heart() {
         let mut engine = Engine::new(network(text), plain).unwrap();
         let reports: Vec<_> = (0..150).map(|_| engine.step(&source, 37, 1.0).unwrap()).collect();
         let last = reports.last().unwrap();
-        assert!(last.loss < 0.05 && last.correct == 37, "{last:?}");
+        assert!(last.loss < 0.05 && last.correct == 37, "{precision}: {last:?}");
     }
 }
 
@@ -346,7 +362,12 @@ fn an_endless_stride_is_one_window() {
              {{ kind = 'flatten' }}]"
         )
     };
-    let optimizer = || OptimizerSpec::Sgd(Sgd { learning_rate: 0.01, ..Sgd::default() });
-    let endless = train(&text(i64::MAX as u64), 1, optimizer(), 2);
-    assert_eq!(endless, train(&text(14), 1, optimizer(), 2));
+    for precision in Precision::ALL {
+        let train = |stride: u64| {
+            let sgd = OptimizerSpec::Sgd(Sgd { learning_rate: 0.01, ..Sgd::default() });
+            let settings = EngineSettings { compute: compute(precision), ..settings(1, sgd) };
+            train(&text(stride), settings, 2)
+        };
+        assert_eq!(train(i64::MAX as u64), train(14), "{precision}");
+    }
 }

@@ -5,7 +5,7 @@ use crate::number::{grouped, short};
 use crate::output;
 use crate::text_table::{self, Side};
 use clap::Args;
-use percept::kernels::isa::{Isa, IsaName};
+use percept::kernels::isa::{Bf16Unit, Isa};
 use percept::nn::describe::Description;
 use percept::train::presets::{self, Preset};
 use serde_json::{Value, json};
@@ -36,6 +36,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
+fn bf16_unit(in_use: Isa) -> &'static str {
+    match in_use.bf16_unit() {
+        Bf16Unit::Widened => "after widening to fp32: no faster than fp32",
+        Bf16Unit::Dot => "in pairs by AVX512-BF16",
+        Bf16Unit::Tiles => "in tiles of 16x16x32 by AMX",
+    }
+}
+
 fn threads() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
@@ -51,6 +59,7 @@ fn text(in_use: Isa) -> String {
         ("processor has", processor_features().join(" ")),
         ("instruction sets", available().join(", ")),
         ("in use", format!("{in_use}, {} numbers at once ({chosen_by})", in_use.lanes())),
+        ("bf16", format!("multiplied {} (--precision bf16)", bf16_unit(in_use))),
         ("threads", format!("{} (change with --threads)", threads())),
     ]
     .map(|(name, value)| vec![name.to_owned(), value]);
@@ -59,7 +68,7 @@ fn text(in_use: Isa) -> String {
 }
 
 fn available() -> Vec<String> {
-    Isa::available().iter().map(ToString::to_string).collect()
+    Isa::available_with_units().iter().map(ToString::to_string).collect()
 }
 
 fn presets_table() -> String {
@@ -107,7 +116,7 @@ fn json(in_use: Isa) -> Value {
         "operating_system": std::env::consts::OS,
         "processor_features": processor_features(),
         "instruction_sets": {
-            "known": IsaName::ALL.map(|name| name.to_string()),
+            "known": Isa::names(),
             "available": available(),
             "in_use": in_use.to_string(),
         },

@@ -15,9 +15,12 @@ macro_rules! with_sizes {
     };
     (@ $rows:expr, $vectors:expr, $tile:ident $args:tt, $($m:literal)*) => {
         match ($rows, $vectors) {
-            // SAFETY: the caller's, said where the macro is used.
-            $(($m, 1) => unsafe { $tile::<$m, 1> $args },
-              ($m, 2) => unsafe { $tile::<$m, 2> $args },)*
+            $(
+                // SAFETY: the caller's, said where the macro is used.
+                ($m, 1) => unsafe { $tile::<$m, 1> $args },
+                // SAFETY: as above.
+                ($m, 2) => unsafe { $tile::<$m, 2> $args },
+            )*
             (rows, vectors) => unreachable!("a tile of {rows} rows and {vectors} vectors"),
         }
     };
@@ -194,6 +197,7 @@ unsafe fn broadcast(from: *const Bf16) -> __m512i {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn dot(sum: __m512, a: __m512i, b: __m512i) -> __m512 {
-    // SAFETY: all are 64 bytes, read as 32 bf16 numbers.
-    unsafe { _mm512_dpbf16_ps(sum, core::mem::transmute(a), core::mem::transmute(b)) }
+    // SAFETY: both are 64 bytes, read as 32 bf16 numbers.
+    let [a, b] = [a, b].map(|x| unsafe { core::mem::transmute::<__m512i, __m512bh>(x) });
+    _mm512_dpbf16_ps(sum, a, b)
 }

@@ -57,11 +57,11 @@ impl Geometry {
         self.kernel.height * self.kernel.width * self.group_inputs()
     }
 
-    fn weight_len(&self) -> usize {
+    pub(super) fn weight_len(&self) -> usize {
         self.rows() * self.output.channels
     }
 
-    fn frame(&self) -> Frame {
+    pub(super) fn frame(&self) -> Frame {
         Frame {
             height: self.input.height,
             width: self.input.width,
@@ -91,7 +91,7 @@ impl Geometry {
         Left { rows, runs, run: self.group_inputs() }
     }
 
-    fn out_rows(&self) -> Grid {
+    pub(super) fn out_rows(&self) -> Grid {
         let channels = self.output.channels;
         Grid {
             outer: self.output.height,

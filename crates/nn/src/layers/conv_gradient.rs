@@ -38,19 +38,24 @@ const PADDING: u32 = u32::MAX;
 
 /// One remainder along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Remainder {
+pub(super) struct Remainder {
     /// The kernel cell r; the phase's cells are r, r + s, ...
-    first_tap: usize,
-    taps: usize,
+    pub(super) first_tap: usize,
+    pub(super) taps: usize,
     /// The first pixel, and how many there are, s apart.
-    first_pixel: usize,
-    pixels: usize,
+    pub(super) first_pixel: usize,
+    pub(super) pixels: usize,
     /// The output cell that the first pixel's last tap reads (may lie outside).
-    first_read: isize,
+    pub(super) first_read: isize,
 }
 
 /// The remainders of one axis that have pixels.
-fn remainders(size: usize, kernel: usize, stride: usize, padding: usize) -> Vec<Remainder> {
+pub(super) fn remainders(
+    size: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Vec<Remainder> {
     (0..stride)
         .map(|r| {
             let first_pixel = (r + stride - padding % stride) % stride;
@@ -66,7 +71,7 @@ fn remainders(size: usize, kernel: usize, stride: usize, padding: usize) -> Vec<
 }
 
 /// The cells that the remainders of an axis read: the first, and how many.
-fn reach(remainders: &[Remainder]) -> (isize, usize) {
+pub(super) fn reach(remainders: &[Remainder]) -> (isize, usize) {
     let used = || remainders.iter().filter(|remainder| remainder.taps > 0);
     let first = used().map(|remainder| remainder.first_read).min().unwrap_or(0);
     let end =

@@ -23,4 +23,10 @@ impl<T: Element> Fold<T> {
         }
         fold
     }
+
+    /// A weight matrix with one column for each channel, scaled.
+    pub(super) fn scaled(&self, weight: &[T]) -> Vec<T> {
+        let rows = weight.chunks_exact(self.scale.len());
+        rows.flat_map(|row| row.iter().zip(&self.scale).map(|(w, scale)| *w * *scale)).collect()
+    }
 }

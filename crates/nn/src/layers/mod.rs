@@ -5,6 +5,7 @@
 pub(crate) mod activation;
 pub(crate) mod add;
 pub(crate) mod batch_norm;
+pub(crate) mod bf16;
 pub(crate) mod conv;
 mod conv_gradient;
 pub(crate) mod dense;
