@@ -1,4 +1,5 @@
 //! Every bf16 body against the portable truth, and the truth against sums in f64.
+#![allow(clippy::print_stdout)] // which bodies ran
 
 use percept_kernels::bf16::arrange::{convert, interleave, interleave_rows, transpose, turn};
 use percept_kernels::bf16::product::{
