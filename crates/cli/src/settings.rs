@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     /// Training images that are set aside for validation
     #[arg(long, value_name = "N")]
     pub(crate) validation: Option<usize>,
-    /// Precision of the products' operands; bf16 is faster where the processor has it (`percept info`)
+    /// Precision of the products' operands while training [default: auto]
     #[arg(long, value_enum)]
     precision: Option<PrecisionName>,
     /// Let 3x3 convolutions take Winograd's algorithm where it is faster (on by default)
@@ -94,17 +94,20 @@ enum ScheduleName {
 /// Precisions by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PrecisionName {
+    /// The faster one on this processor (`percept info` names it)
+    Auto,
     /// 32-bit floating point
     Fp32,
     /// Operands in 16 bits (bfloat16), sums and weights in 32
     Bf16,
 }
 
-impl From<PrecisionName> for Precision {
-    fn from(name: PrecisionName) -> Self {
-        match name {
-            PrecisionName::Fp32 => Self::Fp32,
-            PrecisionName::Bf16 => Self::Bf16,
+impl PrecisionName {
+    fn precision(self) -> Option<Precision> {
+        match self {
+            Self::Auto => None,
+            Self::Fp32 => Some(Precision::Fp32),
+            Self::Bf16 => Some(Precision::Bf16),
         }
     }
 }
@@ -192,7 +195,7 @@ impl Settings {
         config.validation = self.validation.unwrap_or(config.validation);
         config.seed = self.seed.unwrap_or(config.seed);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
-        config.precision = self.precision.map_or(config.precision, Precision::from);
+        config.precision = self.precision.map_or(config.precision, PrecisionName::precision);
         config.winograd = self.winograd.map_or(config.winograd, |switch| switch == Switch::On);
         match self.augmentation {
             Some(Switch::Off) => config.augmentation = Augmentation::default(),

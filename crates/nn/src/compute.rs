@@ -1,6 +1,6 @@
 //! How a network's arithmetic is done: on which instruction set, in which precision, with which algorithms.
 
-use percept_kernels::isa::Isa;
+use percept_kernels::isa::{Bf16Unit, Isa};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -44,6 +44,16 @@ impl From<Isa> for Compute {
 impl Precision {
     /// Every precision.
     pub const ALL: [Self; 2] = [Self::Fp32, Self::Bf16];
+
+    /// The faster one on an instruction set: bf16 where it comes in tiles, 16 times as many operations as fp32. Pairs
+    /// are twice as many, which Winograd's algorithm makes up for in fp32.
+    #[must_use]
+    pub const fn fastest(isa: Isa) -> Self {
+        match isa.bf16_unit() {
+            Bf16Unit::Tiles => Self::Bf16,
+            Bf16Unit::Dot | Bf16Unit::Widened => Self::Fp32,
+        }
+    }
 }
 
 impl fmt::Display for Precision {

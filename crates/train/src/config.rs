@@ -30,9 +30,10 @@ pub struct Config {
     pub validation: usize,
     /// Seed of all randomness. TOML has no numbers above 2^63 - 1.
     pub seed: u64,
-    /// The precision of the operands of matrix products.
-    #[serde(default)]
-    pub precision: Precision,
+    /// The precision of the operands of matrix products while training; the faster one of the processor where there is
+    /// none, which a run writes down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
     /// Whether 3x3 convolutions may take Winograd's algorithm where it is faster.
     #[serde(default = "yes")]
     pub winograd: bool,
@@ -91,7 +92,8 @@ impl Config {
     /// How the arithmetic is done on an instruction set.
     #[must_use]
     pub fn compute(&self, isa: Isa) -> Compute {
-        Compute { isa, precision: self.precision, winograd: self.winograd }
+        let precision = self.precision.unwrap_or(Precision::fastest(isa));
+        Compute { isa, precision, winograd: self.winograd }
     }
 
     /// Steps of one epoch over `examples` training examples; the last batch of an epoch may be smaller.

@@ -64,8 +64,8 @@ impl Run {
     /// [`TrainError`] where a setting is out of range, the data cannot be used or do not fit the network, or the folder
     /// exists already or cannot be made.
     pub fn new(config: Config, folder: PathBuf, threads: usize) -> Result<Self, TrainError> {
-        let text = config.to_toml()?;
         let run = Self::prepare(config, folder, threads)?;
+        let text = run.config.to_toml()?;
         make_folder(&run.folder)?;
         percept_model::atomic::replace(&run.folder.join("config.toml"), |file| {
             file.write_all(text.as_bytes())
@@ -107,8 +107,9 @@ impl Run {
         Ok(run)
     }
 
-    fn prepare(config: Config, folder: PathBuf, threads: usize) -> Result<Self, TrainError> {
+    fn prepare(mut config: Config, folder: PathBuf, threads: usize) -> Result<Self, TrainError> {
         let isa = Isa::chosen()?;
+        config.precision = Some(config.compute(isa).precision);
         check(&config)?;
         let network = Network::new(config.network.clone(), config.seed)?;
         let opened = sources::open(&config.data)?;
@@ -116,8 +117,7 @@ impl Run {
         check_fit(&config, &network, &splits)?;
         let preprocessing = sources::preprocessing(&splits);
         let normalisation = preprocessing.normalisation.clone();
-        let evaluator =
-            Evaluator::new(&network, normalisation.clone(), config.compute(isa), threads);
+        let evaluator = Evaluator::new(&network, normalisation.clone(), isa, threads);
         let examples = splits.train().len();
         let engine = Engine::new(network, engine_settings(&config, examples, isa, threads))?;
         let dataset = splits.dataset().clone();

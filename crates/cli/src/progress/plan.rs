@@ -25,12 +25,13 @@ pub(super) fn text(plan: &Plan<'_>) -> String {
     let (optimizer, schedule) = (optimizer_kind(config), schedule_kind(&config.schedule));
     line("", format!("optimizer {optimizer}, learning rate {rate}, schedule {schedule}"));
     line("", augmentation(&config.augmentation));
+    let precision = config.precision.unwrap_or_default();
     let threads = if plan.threads == 1 { "thread" } else { "threads" };
     line(
         "",
         format!(
-            "{} {threads}, {} instructions, {}, seed {}",
-            plan.threads, plan.isa, config.precision, config.seed
+            "{} {threads}, {} instructions, {precision} precision, seed {}",
+            plan.threads, plan.isa, config.seed
         ),
     );
     line("folder", safe_text::one_line(&plan.folder.display().to_string()));

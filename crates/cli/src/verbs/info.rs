@@ -6,6 +6,7 @@ use crate::output;
 use crate::text_table::{self, Side};
 use clap::Args;
 use percept::kernels::isa::{Bf16Unit, Isa};
+use percept::nn::compute::Precision;
 use percept::nn::describe::Description;
 use percept::train::presets::{self, Preset};
 use serde_json::{Value, json};
@@ -59,7 +60,11 @@ fn text(in_use: Isa) -> String {
         ("processor has", processor_features().join(" ")),
         ("instruction sets", available().join(", ")),
         ("in use", format!("{in_use}, {} numbers at once ({chosen_by})", in_use.lanes())),
-        ("bf16", format!("multiplied {} (--precision bf16)", bf16_unit(in_use))),
+        ("bf16", format!("multiplied {}", bf16_unit(in_use))),
+        (
+            "precision",
+            format!("{} when training (change with --precision)", Precision::fastest(in_use)),
+        ),
         ("threads", format!("{} (change with --threads)", threads())),
     ]
     .map(|(name, value)| vec![name.to_owned(), value]);
