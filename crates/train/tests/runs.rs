@@ -1,6 +1,7 @@
 //! Whole runs: their folder, and that an interrupted run ends as one that never stopped.
 
 use percept_data::sources::idx::{IdxImages, write_part};
+use percept_kernels::isa::Isa;
 use percept_model::model::Model;
 use percept_train::config::Config;
 use percept_train::error::TrainError;
@@ -159,7 +160,9 @@ fn the_folder_holds_what_was_promised() {
         assert!(folder.run().join(file).is_file(), "{file}");
     }
     let text = std::fs::read_to_string(folder.run().join("config.toml")).unwrap();
-    assert_eq!(Config::from_toml(&text).unwrap(), config());
+    // The precision that was chosen is written down, so that the run goes on with it wherever it goes on.
+    let precision = Some(config().compute(Isa::chosen().unwrap()).precision);
+    assert_eq!(Config::from_toml(&text).unwrap(), Config { precision, ..config() });
     let test = outcome.test.unwrap();
     assert_eq!(test.accuracy.total, 500);
     // A thousand digits teach this network more than half of them; guessing would give a tenth.
