@@ -13,6 +13,7 @@ use crate::error::EngineError;
 use crate::graph::{Graph, Mode};
 use crate::layers::DrawName;
 use crate::loss::{Loss, LossSettings, cross_entropy};
+use crate::memory::PlannedBuffer;
 use crate::network::Network;
 use crate::optim::OptimizerSpec;
 use crate::plan::{Numbers, Passes, Plan};
@@ -213,6 +214,12 @@ impl<T: Element> Engine<T> {
     #[must_use]
     pub fn gradient(&self) -> &[T] {
         &self.gradient
+    }
+
+    /// The memory in which a thread works on a chunk: every buffer, where it lies and when it is in use.
+    #[must_use]
+    pub fn memory_plan(&self) -> &[PlannedBuffer] {
+        self.plan.memory()
     }
 
     /// Steps done.

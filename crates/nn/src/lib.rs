@@ -15,6 +15,7 @@ mod graph;
 pub mod init;
 mod layers;
 pub mod loss;
+pub mod memory;
 pub mod network;
 pub mod optim;
 pub mod parameter;

@@ -7,6 +7,7 @@
 use crate::arena::{LINE, Lifetime, place};
 use crate::graph::{Graph, Node};
 use crate::layers::{Backward, BatchStatistics, DrawName, Forward, Needs};
+use crate::memory::{PlannedBuffer, Use};
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::slices;
@@ -26,6 +27,7 @@ pub(crate) struct Plan<T: Element> {
     arena_len: usize,
     packed_len: usize,
     statistics_len: usize,
+    memory: Vec<PlannedBuffer>,
 }
 
 /// The places that belong to one node.
@@ -69,6 +71,7 @@ impl<T: Element> Plan<T> {
         let gradients: Vec<usize> = (0..graph.values.len()).map(|v| buffers.gradient(v)).collect();
         let own: Vec<[usize; 5]> = (0..graph.nodes.len()).map(|i| buffers.node(i)).collect();
         let (places, arena_len) = place(&buffers.all);
+        let memory = buffers.described(&places, [&values, &gradients], &own);
         let at = |buffer: usize| places[buffer].clone();
         let (mut packed_len, mut statistics_len) = (0_usize, 0);
         let steps = own
@@ -91,12 +94,28 @@ impl<T: Element> Plan<T> {
             .collect();
         let values = values.into_iter().map(at).collect();
         let gradients = gradients.into_iter().map(at).collect();
-        Self { isa, chunk, steps, values, gradients, arena_len, packed_len, statistics_len, graph }
+        Self {
+            isa,
+            chunk,
+            steps,
+            values,
+            gradients,
+            arena_len,
+            packed_len,
+            statistics_len,
+            memory,
+            graph,
+        }
     }
 
     /// Numbers of the arena of one worker.
     pub(crate) fn arena_len(&self) -> usize {
         self.arena_len
+    }
+
+    /// The buffers of the arena and when they are in use.
+    pub(crate) fn memory(&self) -> &[PlannedBuffer] {
+        &self.memory
     }
 
     /// Numbers of the packed parameters.
@@ -421,6 +440,40 @@ impl<T: Element> Buffers<'_, T> {
             self.add(first_extra, back, back),
             self.add(second_extra, back, back),
         ]
+    }
+
+    /// Every buffer that takes memory, with its place and what it is for.
+    fn described(
+        &self,
+        places: &[Range<usize>],
+        [values, gradients]: [&[usize]; 2],
+        nodes: &[[usize; 5]],
+    ) -> Vec<PlannedBuffer> {
+        let name = |value: usize| {
+            let maker = self.maker(value).map(|node| self.graph.nodes[node].name.as_str());
+            maker.unwrap_or("input").to_owned()
+        };
+        let of_value = |value: usize| {
+            [(values[value], Use::Value), (gradients[value], Use::Gradient)]
+                .map(|(buffer, what)| (buffer, what, name(value)))
+        };
+        let of_node = |node: usize| {
+            let uses = [Use::Saved, Use::Scratch, Use::Scratch, Use::Gradient, Use::Gradient];
+            let name = &self.graph.nodes[node].name;
+            nodes[node]
+                .into_iter()
+                .zip(uses)
+                .map(move |(buffer, what)| (buffer, what, name.clone()))
+        };
+        let all = (0..values.len()).flat_map(of_value).chain((0..nodes.len()).flat_map(of_node));
+        let described = all.map(|(buffer, what, name)| PlannedBuffer {
+            name,
+            what,
+            place: places[buffer].clone(),
+            first: self.all[buffer].first,
+            last: self.all[buffer].last,
+        });
+        described.filter(|buffer| !buffer.place.is_empty()).collect()
     }
 
     /// Numbers of the buffer for a gradient that an earlier backward call has begun; 0 where there is none.
