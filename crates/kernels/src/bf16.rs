@@ -8,7 +8,7 @@
 //! - the right operand is packed into tiles of a segment by [`COLUMNS`] columns, two rows interleaved: column n of row
 //!   pair k lies at `[k][n][2]`;
 //! - for the gradient by the weights the sum runs over pixels, so the left operand lies channel by channel
-//!   ([`arrange::transpose`]) and the right one with two pixels interleaved ([`arrange::interleave`]).
+//!   ([`arrange::gather_planes`]) and the right one with two pixels interleaved ([`arrange::gather_pairs`]).
 
 use crate::element::Element;
 

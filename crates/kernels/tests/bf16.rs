@@ -1,11 +1,13 @@
 //! Every bf16 body against the portable truth, and the truth against sums in f64.
 #![allow(clippy::print_stdout)] // which bodies ran
 
-use percept_kernels::bf16::arrange::{convert, interleave, interleave_rows, transpose, turn};
-use percept_kernels::bf16::product::{
-    Output, Planes, Tap, Windows, multiply, multiply_transposed, pack, packed_len, pairs_len,
+use percept_kernels::bf16::arrange::{
+    PixelTable, Pixels, convert, gather_pairs, gather_planes, interleave, turn,
 };
-use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT};
+use percept_kernels::bf16::product::{
+    Output, Planes, RowTile, Tap, Windows, multiply, multiply_transposed, pack, packed_len,
+};
+use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;
 use percept_kernels::random::{Draws, Purpose};
@@ -64,50 +66,69 @@ fn conversion_and_interleaving_are_the_same_on_every_body() {
 }
 
 #[test]
-fn rows_and_tiles_are_the_same_on_every_body() {
+fn tiles_of_rows_are_the_same_on_every_body() {
     for isa in units() {
-        for (rows, columns) in [(1, 1), (2, 16), (5, 24), (14, 33), (16, 32)] {
-            let from = random(rows * columns, 5);
-            let width = 2 * columns.next_multiple_of(COLUMNS);
-            let mut pairs = vec![Bf16::from_f32(9.0); rows.div_ceil(2) * width];
-            interleave_rows(isa, &from, columns, &mut pairs);
-            let at = |row: usize, n: usize| {
-                let exists = row < rows && n < columns;
-                Bf16::from_f32(if exists { from[row * columns + n] } else { 0.0 })
-            };
-            for (index, found) in pairs.iter().enumerate() {
-                let (pair, n, side) = (index / width, index % width / 2, index % 2);
-                assert_eq!(*found, at(2 * pair + side, n), "{isa}: {rows}x{columns} {index}");
-            }
-            if rows <= COLUMNS && columns <= SEGMENT {
-                let mut tile = vec![Bf16::from_f32(9.0); SEGMENT * COLUMNS];
-                turn(isa, &from, columns, rows, columns, &mut tile);
-                for (index, found) in tile.iter().enumerate() {
-                    let (k, row) = (index / 32 * 2 + index % 2, index % 32 / 2);
-                    assert_eq!(*found, at(row, k), "{isa}: {rows}x{columns} {index}");
-                }
+        for (rows, columns, pitch) in [(1, 1, 1), (2, 16, 20), (5, 24, 24), (16, 32, 40)] {
+            let from = random((rows - 1) * pitch + columns, 5);
+            let mut tile = vec![Bf16::from_f32(9.0); TILE];
+            turn(isa, &from, pitch, rows, columns, &mut tile);
+            for (index, found) in tile.iter().enumerate() {
+                let (k, row) = (index / 32 * 2 + index % 2, index % 32 / 2);
+                let exists = row < rows && k < columns;
+                let expected = if exists { from[row * pitch + k] } else { 0.0 };
+                assert_eq!(*found, Bf16::from_f32(expected), "{isa}: {rows}x{columns} {index}");
             }
         }
     }
 }
 
+/// Every third pixel of a line is zeros, the others lie in reverse order.
+fn reversed(pixels: usize, pitch: usize) -> Vec<Option<usize>> {
+    (0..pixels).map(|pixel| (pixel % 3 != 1).then(|| (pixels - 1 - pixel) * pitch)).collect()
+}
+
 #[test]
-fn transposition_is_the_same_on_every_body() {
+fn gathered_pixels_are_the_same_on_every_body() {
     for isa in units() {
         for (pixels, channels, pitch) in
-            [(1, 1, 1), (28, 1, 1), (14, 1, 2), (30, 16, 16), (33, 3, 6), (64, 40, 40), (7, 17, 34)]
+            [(1, 1, 1), (28, 1, 1), (14, 5, 1), (30, 16, 16), (33, 3, 6), (64, 40, 40), (7, 17, 34)]
         {
             let from = random((pixels - 1) * pitch + channels, 4);
-            let padded = pixels.next_multiple_of(32);
-            let plane = padded + 6;
-            let mut to = vec![Bf16::from_f32(9.0); channels * plane];
-            transpose(isa, &from, pitch, pixels, channels, &mut to, plane);
-            for (c, plane) in to.chunks(plane).enumerate() {
-                for (pixel, found) in plane[..padded].iter().enumerate() {
-                    let expected = if pixel < pixels { from[pixel * pitch + c] } else { 0.0 };
-                    assert_eq!(*found, Bf16::from_f32(expected), "{isa} {channels} {c} {pixel}");
+            let places = reversed(pixels, pitch);
+            let table = PixelTable::new(places.iter().copied());
+            let line: Vec<_> = (0..pixels).map(|pixel| Some(pixel * pitch)).collect();
+            let kinds =
+                [(Pixels::Table(&table), places), (Pixels::Line { pitch, count: pixels }, line)];
+            for (source, places) in kinds {
+                let at = |pixel: isize, channel: usize| {
+                    let place = usize::try_from(pixel).ok().and_then(|p| *places.get(p)?);
+                    let number =
+                        place.filter(|_| channel < channels).map_or(0.0, |p| from[p + channel]);
+                    Bf16::from_f32(number)
+                };
+                let segments = pixels.div_ceil(SEGMENT) + 1;
+                let groups = channels.div_ceil(COLUMNS);
+                let mut planes = vec![Bf16::from_f32(9.0); groups * segments * TILE];
+                gather_planes(isa, &from, source, channels, segments, &mut planes);
+                for (index, found) in planes.iter().enumerate() {
+                    let (tile, row, pixel) =
+                        (index / TILE, index % TILE / SEGMENT, index % SEGMENT);
+                    let pixel = tile % segments * SEGMENT + pixel;
+                    let expected = at(pixel.cast_signed(), tile / segments * COLUMNS + row);
+                    assert_eq!(*found, expected, "{isa}: planes of {channels} [{index}]");
                 }
-                assert!(plane[padded..].iter().all(|x| x.to_f32() == 9.0), "{isa}: behind a plane");
+                for first in [0, -3, 2] {
+                    let pairs = pixels.div_ceil(2) + 3;
+                    let width = 2 * COLUMNS;
+                    let mut found = vec![Bf16::from_f32(9.0); groups * pairs * width];
+                    gather_pairs(isa, &from, source, first, channels, pairs, &mut found);
+                    for (index, found) in found.iter().enumerate() {
+                        let (pair, channel, side) = (index / width, index % width / 2, index % 2);
+                        let pixel = (pair % pairs * 2 + side).cast_signed() + first;
+                        let expected = at(pixel, pair / pairs * COLUMNS + channel);
+                        assert_eq!(*found, expected, "{isa}: pairs of {channels} [{index}]");
+                    }
+                }
             }
         }
     }
@@ -176,56 +197,73 @@ fn products_agree_with_sums_in_f64() {
 
 #[test]
 fn transposed_products_agree_with_sums_in_f64() {
-    // (images, pixels, columns, rows of each tap, row pitch)
+    // (images, segments, columns, rows of each row tile, taps)
     let cases = [
-        (1, 32, 1, vec![1], 40),
-        (2, 64, 10, vec![3, 2], 70),
-        (3, 96, 24, vec![16; 9], 130),
-        (1, 32, 32, vec![32; 3], 34),
-        (2, 32, 80, vec![5, 40, 17], 1),
-        (4, 64, 17, vec![24], 66),
+        (1_usize, 1_usize, 1_usize, vec![1_usize], 1_usize),
+        (1, 2, 10, vec![3, 2], 2),
+        (3, 3, 24, vec![16, 16, 5], 9),
+        (2, 1, 80, vec![16, 9], 3),
+        (4, 2, 17, vec![16], 25),
     ];
     for isa in units() {
-        for (case, (images, pixels, columns, taps, row_pitch)) in cases.iter().enumerate() {
-            let (images, pixels, columns) = (*images, *pixels, *columns);
-            let mut out_rows = 0;
-            let taps: Vec<Tap> = taps
+        for (case, (images, segments, columns, rows, taps)) in cases.iter().enumerate() {
+            let (images, segments, columns) = (*images, *segments, *columns);
+            let tiles: Vec<RowTile> = rows
                 .iter()
                 .enumerate()
-                .map(|(index, rows)| {
-                    let tap =
-                        Tap { offset: 3 * index, rows: *rows, out_row: out_rows, out_step: 2 };
-                    out_rows += 2 * rows;
-                    tap
+                .map(|(index, rows)| RowTile {
+                    index,
+                    rows: *rows,
+                    // Two apart, in reverse order.
+                    out_rows: std::array::from_fn(|row| {
+                        2 * (16 * index + (rows - 1).saturating_sub(row)) as u32
+                    }),
+                    first_tap: index % 2,
+                    taps: taps - index % 2,
                 })
                 .collect();
-            let mut planes = Planes { image_pitch: 0, row_pitch: *row_pitch, pixels, taps: &taps };
-            planes.image_pitch = planes.span(1).unwrap() + 2;
-            let left = rounded(&random(planes.span(images).unwrap(), case as u64));
-            let numbers = random(images * pixels * columns, 60);
-            let pairs = pairs_len(pixels, columns);
-            let mut right = vec![Bf16::ZERO; images * pairs];
-            for (pair, rows) in right
-                .chunks_mut(2 * columns.next_multiple_of(COLUMNS))
-                .zip(numbers.chunks(2 * columns))
-            {
-                interleave(isa, &rows[..columns], &rows[columns..], pair);
-            }
-            let mut out = vec![0.5; out_rows * columns];
+            let row_span = 2 * 16 * rows.len();
+            let taps: Vec<Tap> = (0..*taps)
+                .map(|tap| Tap { offset: 3 * tap * 2 * COLUMNS, out_row: tap * row_span })
+                .collect();
+            let column_pitch = segments * TILE + 3 * taps.len() * 2 * COLUMNS;
+            let planes = Planes {
+                segments,
+                tiles: &tiles,
+                taps: &taps,
+                left_pitch: rows.len() * segments * TILE,
+                right_pitch: columns.div_ceil(COLUMNS) * column_pitch,
+                column_pitch,
+            };
+            let left = rounded(&random(images * planes.left_pitch, case as u64));
+            let right = rounded(&random(images * planes.right_pitch, 60));
+            let out_len = taps.len() * row_span * columns;
+            let mut out = vec![0.5; out_len];
             multiply_transposed(isa, images, &planes, &left, &right, columns, &mut out);
-            let mut expected = vec![0.5; out_rows * columns];
-            for tap in planes.taps {
-                for row in 0..tap.rows {
-                    for n in 0..columns {
-                        let terms = (0..images * pixels).map(|index| {
-                            let (image, pixel) = (index / pixels, index % pixels);
-                            let at =
-                                image * planes.image_pitch + tap.offset + row * planes.row_pitch;
-                            let g = Bf16::from_f32(numbers[index * columns + n]);
-                            f64::from(left[at + pixel].to_f32()) * f64::from(g.to_f32())
-                        });
-                        expected[(tap.out_row + row * tap.out_step) * columns + n] +=
-                            terms.sum::<f64>();
+            let mut expected = vec![0.5; out_len];
+            for tile in &tiles {
+                for tap in &taps[tile.first_tap..][..tile.taps] {
+                    for row in 0..tile.rows {
+                        for n in 0..columns {
+                            let terms = (0..images * segments * SEGMENT).map(|index| {
+                                let (image, pixel) =
+                                    (index / (segments * SEGMENT), index % (segments * SEGMENT));
+                                let x = left[image * planes.left_pitch
+                                    + tile.index * segments * TILE
+                                    + pixel / SEGMENT * TILE
+                                    + row * SEGMENT
+                                    + pixel % SEGMENT];
+                                let g = right[image * planes.right_pitch
+                                    + n / COLUMNS * column_pitch
+                                    + tap.offset
+                                    + pixel / 2 * 2 * COLUMNS
+                                    + n % COLUMNS * 2
+                                    + pixel % 2];
+                                f64::from(x.to_f32()) * f64::from(g.to_f32())
+                            });
+                            let to = tap.out_row + tile.out_rows[row] as usize;
+                            expected[to * columns + n] += terms.sum::<f64>();
+                        }
                     }
                 }
             }

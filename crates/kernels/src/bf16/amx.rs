@@ -1,11 +1,12 @@
 //! The AMX bodies: tiles of 16 rows by 16 columns of sums, 32 numbers of K an instruction.
 //!
 //! Rust has no stable intrinsics for AMX, so each instruction is an assembler line. The compiler never uses tile
-//! registers itself. A body configures them when it begins and releases them when it ends. Tile registers 0 to 3 hold
-//! sums (two row tiles by two column tiles), 4 and 5 the left operand, 6 and 7 the right one.
+//! registers itself. A body configures them when it begins and releases them when it ends. In
+//! `multiply`, tile registers 0 to 3 hold sums (two row tiles by two column tiles), 4 and 5 the left operand, 6 and 7 the
+//! right one; in `multiply_transposed`, 0 to 5 hold the sums of six targets, 6 the left operand, 7 the right one.
 
-use super::product::{Planes, Product, Tap, Transposed};
-use super::{COLUMNS, SEGMENT, TILE};
+use super::product::{Product, RowTile, Target, Transposed};
+use super::{COLUMNS, TILE};
 use crate::product::Grid;
 use core::arch::asm;
 use core::arch::x86_64::{
@@ -272,7 +273,7 @@ macro_rules! stores {
         )*
     };
 }
-stores!(store_0 "0" store_1 "1" store_2 "2" store_3 "3");
+stores!(store_0 "0" store_1 "1" store_2 "2" store_3 "3" store_4 "4" store_5 "5");
 
 /// Writes tiles of sums to the output.
 struct Writer<'a> {
@@ -324,25 +325,8 @@ impl Writer<'_> {
 #[repr(C, align(64))]
 struct Scratch([f32; ROWS * COLUMNS]);
 
-/// Up to 16 rows of a tap.
-#[derive(Clone, Copy)]
-struct TapRows {
-    from: usize,
-    out_row: usize,
-    out_step: usize,
-    count: usize,
-}
-
-fn tap_tiles<'a>(planes: &'a Planes<'_>) -> impl Iterator<Item = TapRows> + 'a {
-    planes.taps.iter().flat_map(move |tap: &Tap| {
-        (0..tap.rows).step_by(ROWS).map(move |row| TapRows {
-            from: tap.offset + row * planes.row_pitch,
-            out_row: tap.out_row + row * tap.out_step,
-            out_step: tap.out_step,
-            count: ROWS.min(tap.rows - row),
-        })
-    })
-}
+/// Targets whose sums are made at once: one tile each, beside the operands'.
+const TARGETS: usize = 6;
 
 /// # Safety
 /// The processor has AMX, granted, and AVX-512; the operands are checked.
@@ -350,83 +334,69 @@ fn tap_tiles<'a>(planes: &'a Planes<'_>) -> impl Iterator<Item = TapRows> + 'a {
 pub(super) unsafe fn multiply_transposed(product: &Transposed<'_>, out: &mut [f32]) {
     // SAFETY: the caller's promise.
     let _tiles = unsafe { Tiles::new() };
-    let columns = product.columns;
-    for start in (0..columns).step_by(2 * COLUMNS) {
-        let two_columns = columns - start > COLUMNS;
-        let mut tiles = tap_tiles(product.planes);
-        while let Some(first) = tiles.next() {
-            let second = tiles.next();
-            let add = |rows: TapRows,
-                       column_tile: usize,
-                       store: unsafe fn(*mut f32, usize),
-                       out: &mut [f32]| {
-                // SAFETY: the tile holds the sums of these rows and columns.
-                unsafe { add_tile(product, rows, start + column_tile * COLUMNS, store, out) };
-            };
-            // SAFETY: the rows and columns lie inside the checked operands.
+    for tile in product.planes.tiles {
+        let mut targets = product.targets(tile);
+        loop {
+            let mut some = [Target { right: 0, out: 0, columns: 0 }; TARGETS];
+            let mut count = 0;
+            for (slot, target) in some.iter_mut().zip(targets.by_ref()) {
+                *slot = target;
+                count += 1;
+            }
+            // SAFETY: the rows and targets lie inside the checked operands.
             unsafe {
-                match (second, two_columns) {
-                    (Some(second), true) => {
-                        transposed_block::<true, true>(product, start, first, second);
-                    }
-                    (Some(second), false) => {
-                        transposed_block::<true, false>(product, start, first, second);
-                    }
-                    (None, true) => transposed_block::<false, true>(product, start, first, first),
-                    (None, false) => transposed_block::<false, false>(product, start, first, first),
+                match count {
+                    0 => break,
+                    1 => transposed_block::<1>(product, tile, &some),
+                    2 => transposed_block::<2>(product, tile, &some),
+                    3 => transposed_block::<3>(product, tile, &some),
+                    4 => transposed_block::<4>(product, tile, &some),
+                    5 => transposed_block::<5>(product, tile, &some),
+                    _ => transposed_block::<6>(product, tile, &some),
                 }
-            }
-            add(first, 0, store_0, out);
-            if two_columns {
-                add(first, 1, store_1, out);
-            }
-            if let Some(second) = second {
-                add(second, 0, store_2, out);
-                if two_columns {
-                    add(second, 1, store_3, out);
+                let stores = [store_0, store_1, store_2, store_3, store_4, store_5];
+                for (target, store) in some[..count].iter().zip(stores) {
+                    add_tile(product, tile, *target, store, out);
                 }
             }
         }
     }
 }
 
-/// Up to two row tiles times up to two column tiles, over all pixels of all images, into tiles 0 to 3.
+/// The sums of a row tile for N targets, over all pixels of all images, into tiles 0 to N - 1.
 ///
 /// # Safety
 /// As [`multiply_transposed`]; the tiles are configured.
 #[inline(always)]
-unsafe fn transposed_block<const TWO_ROWS: bool, const TWO_COLUMNS: bool>(
+unsafe fn transposed_block<const N: usize>(
     product: &Transposed<'_>,
-    start: usize,
-    first: TapRows,
-    second: TapRows,
+    tile: &RowTile,
+    targets: &[Target; TARGETS],
 ) {
-    let Transposed { images, planes, left, right, columns } = *product;
-    let width = 2 * columns.next_multiple_of(COLUMNS);
-    let (stride, right_stride) = (2 * planes.row_pitch, 2 * width);
-    // SAFETY: the left operand has 16 rows from every row on, the right one whole columns of 16.
+    let Transposed { images, planes, left, right, .. } = *product;
+    // SAFETY: both operands have whole tiles for every segment from their offsets on.
     unsafe {
-        clear!("0" "1" "2" "3");
+        clear!("0" "1" "2" "3" "4" "5");
         for image in 0..images {
-            let base = left.as_ptr().add(image * planes.image_pitch);
-            let (first, second) = (base.add(first.from), base.add(second.from));
-            let mut right = right.as_ptr().add(image * planes.pixels / 2 * width + 2 * start);
-            for pixel in (0..planes.pixels).step_by(SEGMENT) {
-                load!("4", first.add(pixel), stride);
-                load!("6", right, right_stride);
-                multiply_add!("0", "4", "6");
-                if TWO_COLUMNS {
-                    load!("7", right.add(2 * COLUMNS), right_stride);
-                    multiply_add!("1", "4", "7");
+            let left = left.as_ptr().add(image * planes.left_pitch + product.start(tile));
+            let right = right.as_ptr().add(image * planes.right_pitch);
+            for segment in 0..planes.segments {
+                load!("6", left.add(segment * TILE), 64_usize);
+                let right = right.add(segment * TILE);
+                macro_rules! target {
+                    ($index:literal $tile:literal) => {
+                        if N > $index {
+                            load!("7", right.add(targets[$index].right), 64_usize);
+                            multiply_add!($tile, "6", "7");
+                        }
+                    };
                 }
-                if TWO_ROWS {
-                    load!("5", second.add(pixel), stride);
-                    multiply_add!("2", "5", "6");
-                    if TWO_COLUMNS {
-                        multiply_add!("3", "5", "7");
-                    }
-                }
-                right = right.add(SEGMENT / 2 * width);
+                target!(0 "0");
+                target!(1 "1");
+                target!(2 "2");
+                target!(3 "3");
+                target!(4 "4");
+                target!(5 "5");
             }
         }
     }
@@ -435,25 +405,24 @@ unsafe fn transposed_block<const TWO_ROWS: bool, const TWO_COLUMNS: bool>(
 /// Adds a tile of sums to the output.
 ///
 /// # Safety
-/// `store` stores the tile that belongs to the rows at column `start`; the tiles are configured.
+/// `store` stores the tile that holds the sums of the row tile and target; the tiles are configured.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 unsafe fn add_tile(
     product: &Transposed<'_>,
-    rows: TapRows,
-    start: usize,
+    tile: &RowTile,
+    target: Target,
     store: unsafe fn(*mut f32, usize),
     out: &mut [f32],
 ) {
-    let mut tile = Scratch([0.0; ROWS * COLUMNS]);
-    let columns = product.columns;
-    let mask = ((1_u32 << COLUMNS.min(columns - start)) - 1) as u16;
+    let mut sums = Scratch([0.0; ROWS * COLUMNS]);
+    let mask = ((1_u32 << target.columns) - 1) as u16;
     // SAFETY: the scratch tile is whole; the rows and columns that exist lie inside the checked output.
     unsafe {
-        store(tile.0.as_mut_ptr(), 4 * COLUMNS);
-        for row in 0..rows.count {
-            let to = (rows.out_row + row * rows.out_step) * columns + start;
+        store(sums.0.as_mut_ptr(), 4 * COLUMNS);
+        for (row, out_row) in tile.out_rows.iter().enumerate().take(tile.rows) {
+            let to = target.out + *out_row as usize * product.columns;
             let to = out.as_mut_ptr().add(to);
-            let sums = _mm512_loadu_ps(tile.0.as_ptr().add(row * COLUMNS));
+            let sums = _mm512_loadu_ps(sums.0.as_ptr().add(row * COLUMNS));
             let before = _mm512_maskz_loadu_ps(mask, to);
             _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(before, sums));
         }

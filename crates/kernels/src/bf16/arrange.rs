@@ -53,28 +53,6 @@ pub fn interleave(isa: Isa, first: &[f32], second: &[f32], to: &mut [Bf16]) {
     }
 }
 
-/// Rows of numbers, rounded, each two neighbours interleaved: pair i is rows 2i and 2i + 1 as [`interleave`] has them; the
-/// second row of the last pair is zeros where the rows are odd in number.
-///
-/// # Shapes
-/// from `[rows, columns]`, to `[rows rounded up / 2, columns rounded up to whole 16s, 2]`.
-///
-/// # Panics
-/// When the lengths do not fit.
-pub fn interleave_rows(isa: Isa, from: &[f32], columns: usize, to: &mut [Bf16]) {
-    let rows = from.len() / columns.max(1);
-    assert_eq!(rows * columns, from.len(), "whole rows");
-    assert_eq!(to.len(), rows.div_ceil(2) * 2 * columns.next_multiple_of(COLUMNS), "whole pairs");
-    match isa.bf16_unit() {
-        Bf16Unit::Widened => interleave_rows_portable(isa, from, columns, to),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: the `Isa` proves the features; the lengths are checked above.
-        _ => unsafe { simd::interleave_rows(from, columns, to) },
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => interleave_rows_portable(isa, from, columns, to),
-    }
-}
-
 /// A tile of the right operand of a product from up to 16 rows that are its columns: `to[k / 2][row][k % 2]` =
 /// `from[row * pitch + k]` rounded, zeros for rows and numbers that do not exist.
 ///
@@ -94,35 +72,159 @@ pub fn turn(isa: Isa, from: &[f32], pitch: usize, rows: usize, columns: usize, t
     }
 }
 
-/// Pixels turned into planes: `to[c * plane_pitch + pixel]` = `from[pixel * pixel_pitch + c]` rounded, and zeros for the
-/// pixels up to whole 32s.
+/// Where the numbers of each of a line of pixels begin.
+#[derive(Clone, Copy, Debug)]
+pub enum Pixels<'a> {
+    /// Each pixel's place by itself; zeros behind the last one.
+    Table(&'a PixelTable),
+    /// `count` pixels `pitch` apart; zeros behind them.
+    Line {
+        /// Numbers from one pixel to the next.
+        pitch: usize,
+        /// Pixels.
+        count: usize,
+    },
+}
+
+/// The places of a line of pixels.
+#[derive(Clone, Debug, Default)]
+pub struct PixelTable {
+    places: Vec<u32>,
+    last: Option<usize>,
+}
+
+/// Marks a pixel of zeros.
+const NO_PIXEL: u32 = u32::MAX;
+
+impl PixelTable {
+    /// The places of pixels, in order; `None` for a pixel of zeros.
+    ///
+    /// # Panics
+    /// When a place is beyond 2^32 - 2.
+    #[must_use]
+    pub fn new(places: impl Iterator<Item = Option<usize>>) -> Self {
+        let mut table = Self::default();
+        for place in places {
+            table.last = table.last.max(place);
+            let place = place.map(|place| u32::try_from(place).ok().filter(|at| *at != NO_PIXEL));
+            table.places.push(place.map_or(NO_PIXEL, |at| at.expect("fewer than 2^32 numbers")));
+        }
+        table
+    }
+
+    #[inline(always)]
+    fn at(&self, index: usize) -> Option<usize> {
+        match self.places.get(index) {
+            None | Some(&NO_PIXEL) => None,
+            Some(at) => Some(*at as usize),
+        }
+    }
+}
+
+impl Pixels<'_> {
+    /// Where pixel `index` begins.
+    #[inline(always)]
+    fn at(&self, index: usize) -> Option<usize> {
+        match self {
+            Self::Table(table) => table.at(index),
+            Self::Line { pitch, count } => (index < *count).then_some(index * pitch),
+        }
+    }
+
+    /// Where the last pixel in memory begins.
+    fn last(&self) -> Option<usize> {
+        match self {
+            Self::Table(table) => table.last,
+            Self::Line { pitch, count } => count.checked_sub(1).map(|last| last * pitch),
+        }
+    }
+}
+
+fn check_pixels(from: &[f32], pixels: Pixels<'_>, channels: usize) {
+    let end = pixels.last().map_or(0, |last| last + channels);
+    assert!(from.len() >= end, "from is too short");
+}
+
+/// Pixels turned into tiles of 16 channels by 32 pixels: `to[channel / 16][pixel / 32][channel % 16][pixel % 32]` is channel
+/// `channel` of pixel `pixel`, rounded; zeros for channels and pixels that do not exist.
+///
+/// # Shapes
+/// to `[channels rounded up / 16, segments, 16, 32]`.
 ///
 /// # Panics
-/// When a slice is too short.
-pub fn transpose(
+/// When the lengths do not fit.
+pub fn gather_planes(
     isa: Isa,
     from: &[f32],
-    pixel_pitch: usize,
-    pixels: usize,
+    pixels: Pixels<'_>,
     channels: usize,
+    segments: usize,
     to: &mut [Bf16],
-    plane_pitch: usize,
 ) {
-    if pixels == 0 || channels == 0 {
-        return;
-    }
-    let padded = pixels.next_multiple_of(32);
-    assert!(from.len() >= (pixels - 1) * pixel_pitch + channels, "from is too short");
-    assert!(to.len() >= (channels - 1) * plane_pitch + padded, "to is too short");
+    check_pixels(from, pixels, channels);
+    assert_eq!(to.len(), channels.div_ceil(COLUMNS) * segments * TILE, "whole tiles");
     match isa.bf16_unit() {
-        Bf16Unit::Widened => {
-            transpose_portable(isa, from, pixel_pitch, pixels, channels, to, plane_pitch);
-        }
+        Bf16Unit::Widened => gather_planes_portable(isa, from, pixels, channels, segments, to),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the `Isa` proves the features; the lengths are checked above.
-        _ => unsafe { simd::transpose(from, pixel_pitch, pixels, channels, to, plane_pitch) },
+        _ => unsafe {
+            match pixels {
+                Pixels::Table(table) => {
+                    simd::gather_planes(from, |index| table.at(index), channels, segments, to);
+                }
+                Pixels::Line { pitch, count } => {
+                    let place = |index: usize| (index < count).then_some(index * pitch);
+                    simd::gather_planes(from, place, channels, segments, to);
+                }
+            }
+        },
         #[cfg(not(target_arch = "x86_64"))]
-        _ => transpose_portable(isa, from, pixel_pitch, pixels, channels, to, plane_pitch),
+        _ => gather_planes_portable(isa, from, pixels, channels, segments, to),
+    }
+}
+
+/// Pixels of `channels` numbers, rounded, each two neighbours interleaved: `to[channel / 16][pixel / 2][channel % 16][pixel %
+/// 2]`; zeros for channels and pixels that do not exist. Pixel 0 of `to` is pixel `first` of `pixels`, which may lie before
+/// the first one.
+///
+/// # Shapes
+/// to `[channels rounded up / 16, pairs, 16, 2]`.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn gather_pairs(
+    isa: Isa,
+    from: &[f32],
+    pixels: Pixels<'_>,
+    first: isize,
+    channels: usize,
+    pairs: usize,
+    to: &mut [Bf16],
+) {
+    check_pixels(from, pixels, channels);
+    let len = channels.div_ceil(COLUMNS) * pairs * 2 * COLUMNS;
+    assert_eq!(to.len(), len, "whole pairs of 16 channels");
+    match isa.bf16_unit() {
+        Bf16Unit::Widened => gather_pairs_portable(isa, from, pixels, first, channels, pairs, to),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the `Isa` proves the features; the lengths are checked above.
+        _ => unsafe {
+            match pixels {
+                Pixels::Table(table) => {
+                    let place = |index: usize| table.at(index.wrapping_add_signed(first));
+                    simd::gather_pairs(from, place, channels, pairs, to);
+                }
+                Pixels::Line { pitch, count } => {
+                    let place = |index: usize| {
+                        let index = index.wrapping_add_signed(first);
+                        (index < count).then_some(index * pitch)
+                    };
+                    simd::gather_pairs(from, place, channels, pairs, to);
+                }
+            }
+        },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => gather_pairs_portable(isa, from, pixels, first, channels, pairs, to),
     }
 }
 
@@ -151,21 +253,6 @@ per_isa! {
 }
 
 per_isa! {
-    /// The truth of [`interleave_rows`].
-    pub fn interleave_rows_portable<T>(from: &[T], columns: usize, to: &mut [Bf16]) {
-        let pairs = to.chunks_exact_mut(2 * columns.next_multiple_of(COLUMNS));
-        for (rows, to) in from.chunks(2 * columns).zip(pairs) {
-            to.fill(Bf16::ZERO);
-            for (side, row) in rows.chunks_exact(columns).enumerate() {
-                for (pair, from) in to.chunks_exact_mut(2).zip(row) {
-                    pair[side] = Bf16::from_element(*from);
-                }
-            }
-        }
-    }
-}
-
-per_isa! {
     /// The truth of [`turn`].
     pub fn turn_portable<T>(from: &[T], pitch: usize, rows: usize, columns: usize, to: &mut [Bf16]) {
         to.fill(Bf16::ZERO);
@@ -178,17 +265,40 @@ per_isa! {
 }
 
 per_isa! {
-    /// The truth of [`transpose`].
-    pub fn transpose_portable<T>(
-        from: &[T], pixel_pitch: usize, pixels: usize, channels: usize, to: &mut [Bf16], plane_pitch: usize,
+    /// The truth of [`gather_planes`].
+    pub(crate) fn gather_planes_portable<T>(
+        from: &[T], pixels: Pixels<'_>, channels: usize, segments: usize, to: &mut [Bf16],
     ) {
-        for c in 0..channels {
-            let plane = &mut to[c * plane_pitch..][..pixels.next_multiple_of(32)];
-            let (plane, rest) = plane.split_at_mut(pixels);
-            for (to, from) in plane.iter_mut().zip(from[c..].chunks(pixel_pitch.max(1))) {
-                *to = Bf16::from_element(from[0]);
+        for (index, tile) in to.chunks_exact_mut(TILE).enumerate() {
+            let (first, segment) = (index / segments * COLUMNS, index % segments);
+            tile.fill(Bf16::ZERO);
+            for pixel in 0..SEGMENT {
+                let Some(at) = pixels.at(segment * SEGMENT + pixel) else { continue };
+                let numbers = &from[at + first..][..COLUMNS.min(channels - first)];
+                for (row, number) in tile.chunks_exact_mut(SEGMENT).zip(numbers) {
+                    row[pixel] = Bf16::from_element(*number);
+                }
             }
-            rest.fill(Bf16::ZERO);
+        }
+    }
+}
+
+per_isa! {
+    /// The truth of [`gather_pairs`].
+    pub(crate) fn gather_pairs_portable<T>(
+        from: &[T], pixels: Pixels<'_>, first: isize, channels: usize, pairs: usize, to: &mut [Bf16],
+    ) {
+        for (index, pair) in to.chunks_exact_mut(2 * COLUMNS).enumerate() {
+            let (start, pixel) = (index / pairs * COLUMNS, 2 * (index % pairs));
+            pair.fill(Bf16::ZERO);
+            for side in 0..2 {
+                let place = (pixel + side).checked_add_signed(first);
+                let Some(at) = place.and_then(|place| pixels.at(place)) else { continue };
+                let numbers = &from[at + start..][..COLUMNS.min(channels - start)];
+                for (to, number) in pair.chunks_exact_mut(2).zip(numbers) {
+                    to[side] = Bf16::from_element(*number);
+                }
+            }
         }
     }
 }

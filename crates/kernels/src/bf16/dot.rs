@@ -1,6 +1,6 @@
 //! The AVX512-BF16 bodies: a tile of sums in registers, a pair of numbers of the left operand for each dot product.
 
-use super::product::{Product, Transposed};
+use super::product::{Product, RowTile, Target, Transposed};
 use super::{Bf16, COLUMNS, SEGMENT, TILE};
 use crate::product::Grid;
 use core::arch::x86_64::*;
@@ -112,58 +112,62 @@ unsafe fn tile<const M: usize, const N: usize>(
 /// The processor has the features; the operands are checked.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(super) unsafe fn multiply_transposed(product: &Transposed<'_>, out: &mut [f32]) {
-    let Transposed { planes, columns, .. } = *product;
-    for (start, vectors) in column_tiles(columns) {
-        for tap in planes.taps {
-            for first in (0..tap.rows).step_by(ROWS) {
-                let from = tap.offset + first * planes.row_pitch;
-                let row = tap.out_row + first * tap.out_step;
-                let to = out.as_mut_ptr().wrapping_add(row * columns + start);
-                let (rows, pitch) = (ROWS.min(tap.rows - first), tap.out_step * columns);
-                // SAFETY: the rows and columns lie inside the checked operands.
-                with_sizes!(rows, vectors, transposed_tile(product, start, from, to, pitch));
+    for tile in product.planes.tiles {
+        let mut targets = product.targets(tile);
+        while let Some(first) = targets.next() {
+            let (pair, count) = match targets.next() {
+                Some(second) => ([first, second], 2),
+                None => ([first, first], 1),
+            };
+            for row in (0..tile.rows).step_by(ROWS) {
+                let rows = ROWS.min(tile.rows - row);
+                // SAFETY: the rows and targets lie inside the checked operands.
+                with_sizes!(rows, count, transposed_tile(product, tile, row, &pair, out));
             }
         }
     }
 }
 
+/// M rows of a row tile from `first` on, for N targets.
+///
 /// # Safety
-/// As [`multiply_transposed`]; `from` is where the first of M rows begins in the first image, `to` is the first of M rows
-/// of the output, `pitch` apart, at column `start`.
+/// As [`multiply_transposed`].
 #[inline]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 unsafe fn transposed_tile<const M: usize, const N: usize>(
     product: &Transposed<'_>,
-    start: usize,
-    from: usize,
-    to: *mut f32,
-    pitch: usize,
+    tile: &RowTile,
+    first: usize,
+    targets: &[Target; 2],
+    out: &mut [f32],
 ) {
     let Transposed { images, planes, left, right, columns } = *product;
-    let width = 2 * columns.next_multiple_of(COLUMNS);
+    let start = product.start(tile);
     // SAFETY: the offsets stay inside the operands, whose lengths `multiply_transposed` has checked; the output is
     // touched under a mask where its columns end.
     unsafe {
         let mut sums = [[_mm512_setzero_ps(); N]; M];
         for image in 0..images {
-            let left = left.as_ptr().add(image * planes.image_pitch + from);
-            let right = right.as_ptr().add(image * planes.pixels / 2 * width + 2 * start);
-            for pair in 0..planes.pixels / 2 {
+            let left = left.as_ptr().add(image * planes.left_pitch + start + first * SEGMENT);
+            let right = right.as_ptr().add(image * planes.right_pitch);
+            for pair in 0..planes.segments * SEGMENT / 2 {
                 let mut vectors = [_mm512_setzero_si512(); N];
-                for (v, vector) in vectors.iter_mut().enumerate() {
-                    *vector = load(right.add(pair * width + v * 2 * COLUMNS));
+                for (vector, target) in vectors.iter_mut().zip(targets) {
+                    *vector = load(right.add(target.right + pair * 2 * COLUMNS));
                 }
+                let left = left.add(pair / (SEGMENT / 2) * TILE + pair % (SEGMENT / 2) * 2);
                 for (m, row) in sums.iter_mut().enumerate() {
-                    let x = broadcast(left.add(m * planes.row_pitch + 2 * pair));
+                    let x = broadcast(left.add(m * SEGMENT));
                     for (sum, vector) in row.iter_mut().zip(vectors) {
                         *sum = dot(*sum, x, vector);
                     }
                 }
             }
         }
-        for (m, row) in sums.into_iter().enumerate() {
-            for (v, sum) in row.into_iter().enumerate() {
-                let (to, mask) = (to.add(m * pitch + v * COLUMNS), mask(columns, start, v));
+        for (row, out_row) in sums.into_iter().zip(&tile.out_rows[first..]) {
+            for (sum, target) in row.into_iter().zip(targets) {
+                let to = out.as_mut_ptr().add(target.out + *out_row as usize * columns);
+                let mask = mask(target.columns, 0, 0);
                 let before = _mm512_maskz_loadu_ps(mask, to);
                 _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(before, sum));
             }

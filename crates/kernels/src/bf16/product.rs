@@ -6,8 +6,8 @@ use crate::body::per_isa;
 use crate::isa::{Bf16Unit, Isa};
 use crate::product::Grid;
 
-/// Rows that a unit may read at once, beginning at any row of the left operand.
-const ROWS: usize = 16;
+/// Rows of a tile: what a unit may read at once, beginning at any row of the left operand.
+pub const ROWS: usize = 16;
 
 /// How the left operand of [`multiply`] lies in memory: row m of an image begins at `rows(m)`, its K columns come in
 /// segments of [`SEGMENT`] numbers that begin at `segments` from there.
@@ -147,67 +147,84 @@ pub(super) struct Product<'a, T> {
     pub output: &'a Output,
 }
 
-/// Rows of the transposed left operand that meet the same pixels: row r lies at `offset + r * row_pitch`, and its sums
-/// are added to row `out_row + r * out_step` of the output.
+/// Up to 16 rows of the left operand of [`multiply_transposed`] that lie together, tile by tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tap {
-    /// Where row 0 begins.
-    pub offset: usize,
-    /// Rows.
+pub struct RowTile {
+    /// Which of an image's row tiles it is; the tiles of its segments follow each other.
+    pub index: usize,
+    /// Rows that exist.
     pub rows: usize,
-    /// The output row of row 0.
-    pub out_row: usize,
-    /// Output rows from one row to the next.
-    pub out_step: usize,
+    /// The output row of each row, from that of the tap on.
+    pub out_rows: [u32; ROWS],
+    /// The first of its taps.
+    pub first_tap: usize,
+    /// Its taps.
+    pub taps: usize,
 }
 
-/// How the left operand of [`multiply_transposed`] lies in memory.
+/// Pixels of the right operand that the rows of a tile meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tap {
+    /// Where the pair that the first pixel of the left operand meets begins, in the pairs of 16 columns; whole pairs.
+    pub offset: usize,
+    /// Added to a row's output row.
+    pub out_row: usize,
+}
+
+/// How the operands of [`multiply_transposed`] lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Planes<'a> {
-    /// Numbers from one image to the next.
-    pub image_pitch: usize,
-    /// Numbers from one row to the next.
-    pub row_pitch: usize,
-    /// Pixels that are summed over in each image; whole [`SEGMENT`]s, padded with zeros on the right side.
-    pub pixels: usize,
-    /// The rows.
+    /// Segments of pixels that are summed over in each image.
+    pub segments: usize,
+    /// The row tiles; the left operand has a tile of 16 rows by a segment of pixels for each of their segments.
+    pub tiles: &'a [RowTile],
+    /// The taps of all row tiles.
     pub taps: &'a [Tap],
+    /// Numbers of the left operand from one image to the next.
+    pub left_pitch: usize,
+    /// Numbers of the right operand from one image to the next.
+    pub right_pitch: usize,
+    /// Numbers of the right operand from 16 columns to the next.
+    pub column_pitch: usize,
 }
 
 impl Planes<'_> {
-    /// Numbers of the left operand for so many images. Units read 16 rows at a time, so there must be numbers where
-    /// the rows up to whole 16s would lie; they are not used. All must be finite.
-    #[must_use]
-    pub fn span(&self, images: usize) -> Option<usize> {
-        let last_image = images.checked_sub(1)?.checked_mul(self.image_pitch)?;
-        let last_row = self.taps.iter().map(|tap| {
-            let rows = tap.rows.next_multiple_of(ROWS).max(ROWS) - 1;
-            rows.checked_mul(self.row_pitch)?.checked_add(tap.offset)
-        });
-        let last_row = last_row.reduce(|a, b| Some(a?.max(b?))).flatten()?;
-        last_image.checked_add(last_row)?.checked_add(self.pixels)
+    /// Numbers of the left operand for so many images. `None` where they pass the address space.
+    fn left_span(&self, images: usize) -> Option<usize> {
+        let last_image = images.checked_sub(1)?.checked_mul(self.left_pitch)?;
+        let tiles = self.tiles.iter().map(|tile| tile.index).max()?.checked_add(1)?;
+        last_image.checked_add(tiles.checked_mul(self.segments)?.checked_mul(TILE)?)
     }
 
-    fn out_rows(&self) -> usize {
-        let last = |tap: &Tap| tap.out_row + tap.rows.saturating_sub(1) * tap.out_step + 1;
-        self.taps.iter().map(last).max().unwrap_or(0)
+    fn right_span(&self, images: usize, columns: usize) -> Option<usize> {
+        let last_image = images.checked_sub(1)?.checked_mul(self.right_pitch)?;
+        let last_columns = (columns.div_ceil(COLUMNS) - 1).checked_mul(self.column_pitch)?;
+        let last_tap = self.taps.iter().map(|tap| tap.offset).max()?;
+        let before = last_image.checked_add(last_columns)?.checked_add(last_tap)?;
+        before.checked_add(self.segments.checked_mul(TILE)?)
+    }
+
+    fn out_span(&self, columns: usize) -> Option<usize> {
+        let last_row = |tile: &RowTile| {
+            let taps = self.taps.get(tile.first_tap..)?.get(..tile.taps)?;
+            let tap = taps.iter().map(|tap| tap.out_row).max().unwrap_or(0);
+            let row = tile.out_rows.get(..tile.rows)?.iter().max().copied().unwrap_or(0);
+            tap.checked_add(row as usize)
+        };
+        let last = self.tiles.iter().map(last_row).reduce(|a, b| Some(a?.max(b?)))??;
+        last.checked_add(1)?.checked_mul(columns)
     }
 }
 
-/// Numbers of the right operand of [`multiply_transposed`] for one image.
-#[must_use]
-pub const fn pairs_len(pixels: usize, columns: usize) -> usize {
-    pixels * columns.next_multiple_of(COLUMNS)
-}
-
-/// `out[row, n]` += sum over images and pixels of `left[row, pixel]` * `right[pixel, n]`.
+/// `out[row, n]` += sum over images and pixels of `left[row, pixel]` * `right[pixel, n]`, for each row and tap.
 ///
 /// # Shapes
-/// `left` of at least [`Planes::span`] numbers; right `[images, pixels / 2, columns rounded up to whole 16s, 2]` as
-/// [`interleave`](super::arrange::interleave) writes it; out `[rows, columns]`.
+/// left `[images, tiles, segments, 16, 32]` as [`gather_planes`](super::arrange::gather_planes) writes it, right
+/// `[images, columns / 16, pairs, 16, 2]` as [`gather_pairs`](super::arrange::gather_pairs) writes it, both with the
+/// pitches of `planes`; out `[rows, columns]`. All numbers of whole tiles must be finite.
 ///
 /// # Panics
-/// When a slice is too short or `pixels` is not whole segments.
+/// When a slice is too short.
 pub fn multiply_transposed(
     isa: Isa,
     images: usize,
@@ -217,14 +234,12 @@ pub fn multiply_transposed(
     columns: usize,
     out: &mut [f32],
 ) {
-    if images == 0 || planes.taps.is_empty() || columns == 0 {
+    if images == 0 || planes.tiles.is_empty() || planes.taps.is_empty() || columns == 0 {
         return;
     }
-    assert!(planes.pixels.is_multiple_of(SEGMENT), "whole segments of pixels");
-    assert!(reaches(left.len(), planes.span(images)), "left is too short");
-    let pairs = pairs_len(planes.pixels, columns).checked_mul(images);
-    assert!(reaches(right.len(), pairs), "right is too short");
-    assert!(reaches(out.len(), planes.out_rows().checked_mul(columns)), "out is too short");
+    assert!(reaches(left.len(), planes.left_span(images)), "left is too short");
+    assert!(reaches(right.len(), planes.right_span(images, columns)), "right is too short");
+    assert!(reaches(out.len(), planes.out_span(columns)), "out is too short");
     let product = Transposed { images, planes, left, right, columns };
     match isa.bf16_unit() {
         Bf16Unit::Widened => widened_transposed(isa, &product, out),
@@ -246,6 +261,35 @@ pub(super) struct Transposed<'a> {
     pub left: &'a [Bf16],
     pub right: &'a [Bf16],
     pub columns: usize,
+}
+
+/// The sums of one row tile with one tap and 16 columns: where the right operand begins, and where the sums go.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    pub right: usize,
+    /// The output's number of the tile's row 0 but for its `out_rows`.
+    pub out: usize,
+    pub columns: usize,
+}
+
+impl Transposed<'_> {
+    /// Where a row tile begins in an image's numbers.
+    pub(super) fn start(&self, tile: &RowTile) -> usize {
+        tile.index * self.planes.segments * TILE
+    }
+
+    /// The targets of a row tile.
+    pub(super) fn targets(&self, tile: &RowTile) -> impl Iterator<Item = Target> {
+        let (planes, columns) = (self.planes, self.columns);
+        let taps = &planes.taps[tile.first_tap..][..tile.taps];
+        (0..columns).step_by(COLUMNS).flat_map(move |start| {
+            taps.iter().map(move |tap| Target {
+                right: start / COLUMNS * planes.column_pitch + tap.offset,
+                out: tap.out_row * columns + start,
+                columns: COLUMNS.min(columns - start),
+            })
+        })
+    }
 }
 
 fn reaches(len: usize, needed: Option<usize>) -> bool {
@@ -286,24 +330,23 @@ per_isa! {
     /// The truth of [`multiply_transposed`].
     pub(super) fn widened_transposed<T>(product: &Transposed<'_>, out: &mut [T]) {
         let Transposed { images, planes, left, right, columns } = *product;
-        let padded = columns.next_multiple_of(COLUMNS);
-        let pairs = planes.pixels * padded;
-        for tap in planes.taps {
-            for row in 0..tap.rows {
-                let to = (tap.out_row + row * tap.out_step) * columns;
-                for start in (0..columns).step_by(COLUMNS) {
+        for tile in planes.tiles {
+            for target in product.targets(tile) {
+                for (row, out_row) in tile.out_rows.iter().enumerate().take(tile.rows) {
                     let mut sums = [0.0_f32; COLUMNS];
                     for image in 0..images {
-                        let from = image * planes.image_pitch + tap.offset + row * planes.row_pitch;
-                        let numbers = left[from..][..planes.pixels].chunks_exact(2);
-                        let right = right[image * pairs..][..pairs].chunks_exact(2 * padded);
-                        for (pair, right) in numbers.zip(right) {
-                            let right = &right[2 * start..][..2 * COLUMNS];
-                            add_pairs(&mut sums, [pair[0].to_f32(), pair[1].to_f32()], right);
+                        let left = &left[image * planes.left_pitch + product.start(tile)..];
+                        let right = &right[image * planes.right_pitch + target.right..];
+                        let tiles = left.chunks_exact(TILE).zip(right.chunks_exact(TILE));
+                        for (left, right) in tiles.take(planes.segments) {
+                            let numbers = left[row * SEGMENT..][..SEGMENT].chunks_exact(2);
+                            for (pair, right) in numbers.zip(right.chunks_exact(2 * COLUMNS)) {
+                                add_pairs(&mut sums, [pair[0].to_f32(), pair[1].to_f32()], right);
+                            }
                         }
                     }
-                    let count = COLUMNS.min(columns - start);
-                    for (out, sum) in out[to + start..][..count].iter_mut().zip(sums) {
+                    let to = target.out + *out_row as usize * columns;
+                    for (out, sum) in out[to..][..target.columns].iter_mut().zip(sums) {
                         *out += T::from_f64(f64::from(sum));
                     }
                 }

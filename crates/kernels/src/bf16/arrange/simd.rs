@@ -1,6 +1,6 @@
 //! The AVX512-BF16 bodies of the layouts. Their rounding flushes numbers below 2^-126 to zero, as the products do.
 
-use super::super::Bf16;
+use super::super::{Bf16, SEGMENT, TILE};
 use core::arch::x86_64::*;
 
 /// The mask of the first `lanes` of 16 lanes.
@@ -91,18 +91,6 @@ pub(super) unsafe fn interleave(first: &[f32], second: &[f32], to: &mut [Bf16]) 
 }
 
 /// # Safety
-/// The processor has the features; the lengths are those that `interleave_rows` checks.
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-pub(super) unsafe fn interleave_rows(from: &[f32], columns: usize, to: &mut [Bf16]) {
-    let pairs = to.chunks_exact_mut(2 * columns.next_multiple_of(16));
-    for (rows, to) in from.chunks(2 * columns).zip(pairs) {
-        let (first, second) = rows.split_at(columns);
-        // SAFETY: two rows, or one, of the checked length.
-        unsafe { interleave(first, second, to) };
-    }
-}
-
-/// # Safety
 /// The processor has the features; the lengths are those that `turn` checks.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(super) unsafe fn turn(
@@ -129,39 +117,73 @@ pub(super) unsafe fn turn(
     }
 }
 
+/// The 16 channels from `channel` on of two neighbouring pixels as pairs, zeros where they do not exist.
+///
 /// # Safety
-/// The processor has the features; the lengths are those that `transpose` checks.
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-pub(super) unsafe fn transpose(
+/// Called from a function with the features; the pixels' channels under the mask lie inside `from`.
+#[inline(always)]
+unsafe fn pair(
     from: &[f32],
-    pixel_pitch: usize,
-    pixels: usize,
+    pixels: [Option<usize>; 2],
+    channel: usize,
+    lanes: __mmask16,
+    order: __m512i,
+) -> __m512i {
+    let load = |pixel: Option<usize>| {
+        let (at, lanes) = pixel.map_or((0, 0), |at| (at, lanes));
+        // SAFETY: the mask ends with the channels of an existing pixel, and is empty for others.
+        unsafe { _mm512_maskz_loadu_ps(lanes, from.as_ptr().wrapping_add(at + channel)) }
+    };
+    // SAFETY: the caller has the features.
+    unsafe { pairs(load(pixels[0]), load(pixels[1]), order) }
+}
+
+/// # Safety
+/// The processor has the features; the lengths are those that `gather_planes` checks.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn gather_planes(
+    from: &[f32],
+    place: impl Fn(usize) -> Option<usize>,
     channels: usize,
+    segments: usize,
     to: &mut [Bf16],
-    plane_pitch: usize,
 ) {
     let order = interleaving();
-    for pixel in (0..pixels).step_by(32) {
-        for channel in (0..channels).step_by(16) {
-            let lanes = mask(channels - channel);
-            let load = |pixel: usize| {
-                let lanes = if pixel < pixels { lanes } else { 0 };
-                let at = from.as_ptr().wrapping_add(pixel * pixel_pitch + channel);
-                // SAFETY: the mask ends with the channels of an existing pixel, and is empty for others.
-                unsafe { _mm512_maskz_loadu_ps(lanes, at) }
-            };
-            let mut rows = [_mm512_setzero_si512(); 16];
-            for (pair, row) in rows.iter_mut().enumerate() {
-                let first = pixel + 2 * pair;
-                *row = pairs(load(first), load(first + 1), order);
-            }
-            let planes = transposed(rows);
-            for (lane, plane) in planes.into_iter().enumerate().take(channels - channel) {
-                // SAFETY: 32 numbers from a pixel below `pixels` in a plane that exists.
-                unsafe {
-                    let at = to.as_mut_ptr().add((channel + lane) * plane_pitch + pixel);
-                    _mm512_storeu_si512(at.cast(), plane);
-                }
+    for (index, tile) in to.chunks_exact_mut(TILE).enumerate() {
+        let (channel, segment) = (index / segments * 16, index % segments);
+        let lanes = mask(channels - channel);
+        let mut rows = [_mm512_setzero_si512(); 16];
+        for (index, row) in rows.iter_mut().enumerate() {
+            let first = segment * SEGMENT + 2 * index;
+            // SAFETY: the pixels lie inside `from`.
+            *row = unsafe { pair(from, [place(first), place(first + 1)], channel, lanes, order) };
+        }
+        for (to, row) in tile.chunks_exact_mut(SEGMENT).zip(transposed(rows)) {
+            // SAFETY: `to` is 64 bytes.
+            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), row) };
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the features; the lengths are those that `gather_pairs` checks.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn gather_pairs(
+    from: &[f32],
+    place: impl Fn(usize) -> Option<usize>,
+    channels: usize,
+    count: usize,
+    to: &mut [Bf16],
+) {
+    let order = interleaving();
+    for (index, to) in to.chunks_exact_mut(2 * 16 * count).enumerate() {
+        let (channel, lanes) = (16 * index, mask(channels - 16 * index));
+        for (index, to) in to.chunks_exact_mut(32).enumerate() {
+            let pixels = [place(2 * index), place(2 * index + 1)];
+            // SAFETY: the pixels lie inside `from`; `to` is 64 bytes.
+            unsafe {
+                let numbers = pair(from, pixels, channel, lanes, order);
+                _mm512_storeu_si512(to.as_mut_ptr().cast(), numbers);
             }
         }
     }

@@ -2,16 +2,14 @@
 
 use super::super::fold::Fold;
 use super::super::{Backward, Forward, Layer, Needs, Purpose};
+use percept_kernels::bf16::arrange::{self, Pixels, gather_pairs, gather_planes};
 use percept_kernels::bf16::product::{
-    Output, Planes, Tap, Windows, multiply, multiply_transposed, pack, packed_len, pairs_len,
+    Output, Planes, ROWS, RowTile, Tap, Windows, multiply, multiply_transposed, pack, packed_len,
 };
-use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE, arrange, storage, storage_len, stored};
+use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE, storage, storage_len, stored};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;
 use percept_kernels::{activation, channels, slices};
-
-/// Rows that the units read at once.
-const ROWS: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Bf16DenseLayer {
@@ -25,7 +23,8 @@ pub(crate) struct Bf16DenseLayer {
     forward: Side,
     /// The transposed weight, where the gradient by the input is wanted.
     backward: Option<Side>,
-    taps: [Tap; 1],
+    /// The features as rows, for the gradient by the weights.
+    tiles: Vec<RowTile>,
     zeros: Vec<f32>,
 }
 
@@ -86,6 +85,18 @@ impl Side {
     }
 }
 
+/// 16 features as rows, with the one tap.
+fn row_tile(index: usize, features: usize) -> RowTile {
+    let first = index * ROWS;
+    RowTile {
+        index,
+        rows: ROWS.min(features - first),
+        out_rows: core::array::from_fn(|row| (first + row) as u32),
+        first_tap: 0,
+        taps: 1,
+    }
+}
+
 impl Bf16DenseLayer {
     pub(crate) fn new(
         isa: Isa,
@@ -105,7 +116,9 @@ impl Bf16DenseLayer {
             relu,
             forward: Side::new(in_features, out_features),
             backward: purpose.wants_grad_input().then(|| Side::new(out_features, in_features)),
-            taps: [Tap { offset: 0, rows: in_features, out_row: 0, out_step: 1 }],
+            tiles: (0..in_features.div_ceil(ROWS))
+                .map(|index| row_tile(index, in_features))
+                .collect(),
             zeros: vec![0.0; in_features.next_multiple_of(COLUMNS)],
         }
     }
@@ -123,35 +136,46 @@ impl Bf16DenseLayer {
         self.in_features * self.out_features
     }
 
-    /// fp32 numbers that hold the input's features as lines of images.
+    /// bf16 numbers that hold the input's features as planes of images.
     fn planes_len(&self, images: usize) -> usize {
-        let images = images.next_multiple_of(SEGMENT);
-        storage_len(self.in_features.next_multiple_of(ROWS) * images)
+        self.tiles.len() * images.div_ceil(SEGMENT) * TILE
+    }
+
+    /// bf16 numbers that hold 16 columns of the output gradient as pairs of images.
+    fn column_len(images: usize) -> usize {
+        images.next_multiple_of(SEGMENT) * COLUMNS
+    }
+
+    fn pairs_len(&self, images: usize) -> usize {
+        self.out_features.div_ceil(COLUMNS) * Self::column_len(images)
     }
 
     fn scratch_len(&self, chunk: usize) -> usize {
-        let pairs = pairs_len(chunk.next_multiple_of(SEGMENT), self.out_features);
         storage_len(self.forward.rows_len(chunk))
             .max(self.backward.as_ref().map_or(0, |side| storage_len(side.rows_len(chunk))))
-            .max(self.planes_len(chunk) + storage_len(pairs))
+            .max(storage_len(self.planes_len(chunk)) + storage_len(self.pairs_len(chunk)))
             .max(self.out_features + channels::scratch_len(self.out_features))
     }
 
     fn add_weight_gradient(&self, pass: &mut Backward<'_, f32>) {
         let (isa, images) = (pass.isa, pass.images);
-        let pixels = images.next_multiple_of(SEGMENT);
-        let (planes, pairs) = pass.scratch.split_at_mut(self.planes_len(images));
-        let (planes, pairs) = (storage(planes), storage(pairs));
         let (inputs, outputs) = (self.in_features, self.out_features);
-        planes[inputs * pixels..].fill(Bf16::ZERO);
-        arrange::transpose(isa, pass.input, inputs, images, inputs, planes, pixels);
-        let used = images.div_ceil(2) * 2 * outputs.next_multiple_of(COLUMNS);
-        let (pairs, rest) = pairs[..pairs_len(pixels, outputs)].split_at_mut(used);
-        arrange::interleave_rows(isa, pass.grad_output, outputs, pairs);
-        rest.fill(Bf16::ZERO);
-        let layout = Planes { image_pitch: 0, row_pitch: pixels, pixels, taps: &self.taps };
-        let pairs = &stored(&pass.scratch[self.planes_len(images)..])[..pairs_len(pixels, outputs)];
-        let planes = stored(&pass.scratch[..self.planes_len(images)]);
+        let segments = images.div_ceil(SEGMENT);
+        let (planes, pairs) = pass.scratch.split_at_mut(storage_len(self.planes_len(images)));
+        let planes = &mut storage(planes)[..self.planes_len(images)];
+        let pairs = &mut storage(pairs)[..self.pairs_len(images)];
+        let pixels = |pitch: usize| Pixels::Line { pitch, count: images };
+        gather_planes(isa, pass.input, pixels(inputs), inputs, segments, planes);
+        let count = segments * SEGMENT / 2;
+        gather_pairs(isa, pass.grad_output, pixels(outputs), 0, outputs, count, pairs);
+        let layout = Planes {
+            segments,
+            tiles: &self.tiles,
+            taps: &[Tap { offset: 0, out_row: 0 }],
+            left_pitch: 0,
+            right_pitch: 0,
+            column_pitch: Self::column_len(images),
+        };
         let grad_weight = &mut pass.gradients[..self.weight_len()];
         multiply_transposed(isa, 1, &layout, planes, pairs, outputs, grad_weight);
     }

@@ -1,116 +1,197 @@
 //! The gradient of a convolution by its weights: planes of the input's pixels against pairs of the output gradient's.
 //!
-//! The sum over an image's windows runs along one line of pixels, row after row. Both sides have the same width, an even
-//! one, and the output gradient has zeros where a row is shorter; so kernel cell (ky, kx) meets the same line of the
-//! input's plane, begun ky rows and kx pixels later. With a stride, the input is dealt to one plane for each remainder.
+//! The sum over an image's windows runs along one line of pixels, row after row. Both sides have rows of the same, even
+//! width, so kernel cell (ky, kx) meets the pixel of the input with the one of the output gradient that lies ky rows and kx
+//! pixels before. The shift is the output gradient's: a second copy, one pixel on, serves odd shifts, and then all that
+//! the units read lies on cache lines. With a stride, the input is dealt to planes by the remainders of rows and columns.
+//! Few channels would leave most rows of a tile empty: there, the kernel's columns are rows too.
 
 use super::super::conv::Geometry;
-use percept_kernels::bf16::product::{Planes, Tap, multiply_transposed, pairs_len};
-use percept_kernels::bf16::{Bf16, SEGMENT, arrange, storage, storage_len};
+use percept_kernels::bf16::arrange::{PixelTable, Pixels, gather_pairs, gather_planes};
+use percept_kernels::bf16::product::{Planes, ROWS, RowTile, Tap, multiply_transposed};
+use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE, storage, storage_len};
 use percept_kernels::isa::Isa;
-
-/// Rows that the units read at once.
-const ROWS: usize = 16;
+use percept_kernels::pad::Frame;
 
 #[derive(Debug)]
 pub(super) struct WeightGradient {
     geometry: Geometry,
-    /// Pixels of a row on both sides.
-    width: usize,
-    /// Rows of a plane.
-    height: usize,
-    /// Numbers of a plane.
-    plane: usize,
-    /// Planes of one remainder: the channels, up to whole tiles of rows.
-    channel_planes: usize,
-    /// Pixels that are summed over.
-    pixels: usize,
-    row_pitch: usize,
+    /// The images in frames, where the kernel's columns are rows.
+    frame: Option<Frame>,
+    /// The pixels of each remainder's planes.
+    planes: Vec<PixelTable>,
+    /// Numbers of each pixel that become rows.
+    row_count: usize,
+    tiles: Vec<RowTile>,
     taps: Vec<Tap>,
+    segments: usize,
+    /// The output gradient's pixels.
+    pixels: PixelTable,
+    /// Pixels of zeros before the first one.
+    before: usize,
+    pairs: usize,
+    /// Whether there are odd shifts.
+    has_odd: bool,
     /// Images that are prepared at once.
     group: usize,
+}
+
+/// The most numbers of a window's row that become rows of a tile together.
+const FEW: usize = 48;
+
+/// How kernel cells and pixels are dealt to remainders and shifts.
+struct Layout {
+    /// Whether the kernel's columns are rows of the planes.
+    merges_columns: bool,
+    /// Remainders down and across.
+    remainders: [usize; 2],
+    /// Pixels of a row on both sides.
+    width: usize,
+}
+
+impl Layout {
+    fn new(geometry: &Geometry) -> Self {
+        let Geometry { input, output, kernel, stride, .. } = *geometry;
+        let merges_columns = input.channels < ROWS && kernel.width * input.channels <= FEW;
+        let across = if merges_columns { 0 } else { (kernel.width - 1) / stride.width };
+        let columns = if merges_columns { 1 } else { stride.width.min(kernel.width) };
+        Self {
+            merges_columns,
+            remainders: [stride.height.min(kernel.height), columns],
+            width: (output.width + across).next_multiple_of(2),
+        }
+    }
+
+    /// Kernel cells along each axis of a remainder.
+    fn cells(&self, geometry: &Geometry, remainder: [usize; 2]) -> [usize; 2] {
+        let Geometry { kernel, stride, .. } = *geometry;
+        let across = (kernel.width - remainder[1]).div_ceil(stride.width);
+        [
+            (kernel.height - remainder[0]).div_ceil(stride.height),
+            if self.merges_columns { 1 } else { across },
+        ]
+    }
 }
 
 impl WeightGradient {
     pub(super) fn new(geometry: &Geometry) -> Self {
         let Geometry { input, output, kernel, stride, .. } = *geometry;
-        let (down, across) =
-            ((kernel.height - 1) / stride.height, (kernel.width - 1) / stride.width);
-        let width = (output.width + across).next_multiple_of(2);
-        let height = output.height + down;
-        let pixels = ((output.height - 1) * width + output.width).next_multiple_of(SEGMENT);
-        // Room for the last line that is read from, for one that is written in whole segments, and, with one channel,
-        // for the rows of a tile that begin one pixel after another.
-        let plane = (down * width + across + pixels).max(height * width + SEGMENT) + ROWS;
-        // An odd number of cache lines, so that planes do not meet in the same sets of the cache.
-        let plane = (plane.div_ceil(SEGMENT) | 1) * SEGMENT;
-        let channel_planes = match input.channels {
-            1 => 1,
-            channels => channels.next_multiple_of(ROWS),
+        let layout = Layout::new(geometry);
+        let last_shift = (kernel.height - 1) / stride.height * layout.width
+            + if layout.merges_columns { 0 } else { (kernel.width - 1) / stride.width };
+        // One more, so that the second copy has a pixel before the first one too.
+        let before = (last_shift + 1).next_multiple_of(2);
+        let line = (output.height - 1) * layout.width + output.width;
+        let segments = (line + last_shift).div_ceil(SEGMENT);
+        let place = |pixel: usize| {
+            let (y, x) = (pixel / layout.width, pixel % layout.width);
+            (x < output.width).then_some((y * output.width + x) * output.channels)
         };
         let mut gradient = Self {
             geometry: *geometry,
-            width,
-            height,
-            plane,
-            channel_planes,
-            pixels,
-            row_pitch: if input.channels == 1 { 1 } else { plane },
+            frame: layout.merges_columns.then(|| geometry.frame()),
+            planes: Vec::new(),
+            row_count: input.channels * if layout.merges_columns { kernel.width } else { 1 },
+            tiles: Vec::new(),
             taps: Vec::new(),
+            segments,
+            pixels: PixelTable::new((0..line).map(place)),
+            before,
+            pairs: before / 2 + segments * SEGMENT / 2,
+            has_odd: last_shift % layout.width != 0 && !layout.merges_columns,
             group: 1,
         };
-        gradient.taps = gradient.taps();
-        let numbers = gradient.image_pitch() + pairs_len(pixels, output.channels);
-        gradient.group = super::group(numbers);
+        let [down, across] = layout.remainders;
+        for remainder in (0..down * across).map(|index| [index / across, index % across]) {
+            gradient.add_remainder(&layout, remainder);
+        }
+        gradient.group = super::group(gradient.left_pitch() + gradient.right_pitch());
         gradient
     }
 
-    fn taps(&self) -> Vec<Tap> {
+    /// The planes, row tiles and taps of a remainder.
+    fn add_remainder(&mut self, layout: &Layout, remainder: [usize; 2]) {
         let Geometry { input, kernel, stride, .. } = self.geometry;
-        let cells = (0..kernel.height).flat_map(|y| (0..kernel.width).map(move |x| (y, x)));
-        let tap = |(y, x): (usize, usize)| {
-            let remainder = y % stride.height * self.remainders()[1] + x % stride.width;
-            let offset = remainder * self.channel_planes * self.plane
-                + y / stride.height * self.width
-                + x / stride.width;
-            let cell = y * kernel.width + x;
-            if input.channels > 1 {
-                let out_row = cell * input.channels;
-                return Some(Tap { offset, rows: input.channels, out_row, out_step: 1 });
-            }
-            // One channel: the cells of a row with the same remainder are the rows, one pixel apart.
-            let rows = (kernel.width - x).div_ceil(stride.width);
-            (x < stride.width).then_some(Tap {
-                offset,
-                rows,
-                out_row: cell,
-                out_step: stride.width,
-            })
-        };
-        cells.filter_map(tap).collect()
+        let [down, across] = layout.cells(&self.geometry, remainder);
+        let first_tap = self.taps.len();
+        for (ky, kx) in (0..down).flat_map(|ky| (0..across).map(move |kx| (ky, kx))) {
+            let shift = ky * layout.width + kx;
+            let row = ky * stride.height + remainder[0];
+            let column = kx * stride.width + remainder[1];
+            self.taps.push(Tap {
+                offset: self.pair_offset(shift),
+                out_row: (row * kernel.width + column) * input.channels,
+            });
+        }
+        for first in (0..self.row_count).step_by(ROWS) {
+            self.tiles.push(RowTile {
+                index: self.planes.len() * self.row_count.div_ceil(ROWS) + first / ROWS,
+                rows: ROWS.min(self.row_count - first),
+                out_rows: core::array::from_fn(|row| (first + row) as u32),
+                first_tap,
+                taps: down * across,
+            });
+        }
+        let pixels = (0..self.segments * SEGMENT)
+            .map(|pixel| self.place(layout, remainder, pixel / layout.width, pixel % layout.width));
+        self.planes.push(PixelTable::new(pixels));
     }
 
-    /// Remainders of kernel cells by the stride, down and across.
-    fn remainders(&self) -> [usize; 2] {
-        let Geometry { kernel, stride, .. } = self.geometry;
-        [stride.height.min(kernel.height), stride.width.min(kernel.width)]
+    /// Where the pairs that meet the first pixel of the input begin, for a shift.
+    fn pair_offset(&self, shift: usize) -> usize {
+        // An odd shift reads the second copy, whose pair q is pixels 2q - 1 and 2q.
+        let pair = self.before / 2 - shift / 2;
+        let copy = if shift % 2 == 1 { self.columns() * self.pairs } else { 0 };
+        (copy + pair) * 2 * COLUMNS
     }
 
-    fn image_pitch(&self) -> usize {
-        self.remainders().iter().product::<usize>() * self.channel_planes * self.plane
+    /// Where the pixel (row, column) of a remainder's planes begins in the image, or in its frame.
+    fn place(
+        &self,
+        layout: &Layout,
+        remainder: [usize; 2],
+        row: usize,
+        column: usize,
+    ) -> Option<usize> {
+        let Geometry { input, stride, padding, .. } = self.geometry;
+        let (y, x) = (row * stride.height + remainder[0], column * stride.width + remainder[1]);
+        if let Some(frame) = &self.frame {
+            let fits = y < frame.frame_height && column < layout.width;
+            let fits =
+                fits && x * input.channels + self.row_count <= frame.frame_width * input.channels;
+            return fits.then_some((y * frame.frame_width + x) * input.channels);
+        }
+        let y = y.checked_sub(padding.height).filter(|y| *y < input.height)?;
+        let x = x.checked_sub(padding.width).filter(|x| *x < input.width)?;
+        Some((y * input.width + x) * input.channels)
     }
 
-    /// fp32 numbers that hold the planes of so many images.
-    fn planes_len(&self, images: usize) -> usize {
-        // Behind the last plane: the rows of a tile that begin one pixel after another.
-        storage_len(images * self.image_pitch() + SEGMENT)
+    /// Groups of 16 output channels.
+    fn columns(&self) -> usize {
+        self.geometry.output.channels.div_ceil(COLUMNS)
+    }
+
+    fn left_pitch(&self) -> usize {
+        self.planes.len() * self.row_count.div_ceil(ROWS) * self.segments * TILE
+    }
+
+    fn copy_len(&self) -> usize {
+        self.columns() * self.pairs * 2 * COLUMNS
+    }
+
+    fn right_pitch(&self) -> usize {
+        self.copy_len() * if self.has_odd { 2 } else { 1 }
+    }
+
+    fn frame_len(&self) -> usize {
+        self.frame.map_or(0, |frame| frame.len().next_multiple_of(COLUMNS))
     }
 
     /// fp32 numbers of scratch memory for chunks of up to `chunk` images.
     pub(super) fn scratch_len(&self, chunk: usize) -> usize {
         let images = self.group.min(chunk);
-        let pairs = images * pairs_len(self.pixels, self.geometry.output.channels);
-        self.planes_len(images) + storage_len(pairs)
+        let pairs = storage_len(images * self.right_pitch());
+        storage_len(images * self.left_pitch()) + pairs + self.frame_len()
     }
 
     /// Adds the gradient of a chunk.
@@ -124,78 +205,53 @@ impl WeightGradient {
     ) {
         let Geometry { input: input_shape, output, .. } = self.geometry;
         let most = self.group.min(input.len() / input_shape.len());
-        let (planes, pairs) = scratch.split_at_mut(self.planes_len(most));
+        let (frame, scratch) = scratch.split_at_mut(self.frame_len());
+        let (planes, pairs) = scratch.split_at_mut(storage_len(most * self.left_pitch()));
         let (planes, pairs) = (storage(planes), storage(pairs));
+        let layout = Planes {
+            segments: self.segments,
+            tiles: &self.tiles,
+            taps: &self.taps,
+            left_pitch: self.left_pitch(),
+            right_pitch: self.right_pitch(),
+            column_pitch: self.pairs * 2 * COLUMNS,
+        };
         let images = input.chunks(self.group * input_shape.len());
         for (images, grads) in images.zip(grad_output.chunks(self.group * output.len())) {
-            let count = images.len() / input_shape.len();
-            planes.fill(Bf16::ZERO);
-            for (image, to) in images
-                .chunks_exact(input_shape.len())
-                .zip(planes.chunks_exact_mut(self.image_pitch()))
-            {
-                self.fill_planes(isa, image, to);
+            let all = images.chunks_exact(input_shape.len());
+            for (image, to) in all.zip(planes.chunks_exact_mut(self.left_pitch())) {
+                self.fill_planes(isa, image, frame, to);
             }
-            let pitch = pairs_len(self.pixels, output.channels);
-            for (grad, to) in grads.chunks_exact(output.len()).zip(pairs.chunks_exact_mut(pitch)) {
+            let all = grads.chunks_exact(output.len());
+            for (grad, to) in all.zip(pairs.chunks_exact_mut(self.right_pitch())) {
                 self.fill_pairs(isa, grad, to);
             }
-            let layout = Planes {
-                image_pitch: self.image_pitch(),
-                row_pitch: self.row_pitch,
-                pixels: self.pixels,
-                taps: &self.taps,
-            };
+            let count = images.len() / input_shape.len();
             multiply_transposed(isa, count, &layout, planes, pairs, output.channels, grad_weight);
         }
     }
 
-    /// Deals an image to its planes, which hold zeros before.
-    fn fill_planes(&self, isa: Isa, image: &[f32], to: &mut [Bf16]) {
-        let Geometry { input, stride, padding, .. } = self.geometry;
-        let [rows, columns] = self.remainders();
-        for remainder in 0..rows * columns {
-            let (down, across) = (remainder / columns, remainder % columns);
-            let planes = &mut to[remainder * self.channel_planes * self.plane..];
-            // The first column of the plane with a pixel, and that pixel.
-            let first = padding.width.saturating_sub(across).div_ceil(stride.width);
-            let pixel = first * stride.width + across - padding.width;
-            if pixel >= input.width || first >= self.width {
-                continue;
+    fn fill_planes(&self, isa: Isa, image: &[f32], frame: &mut [f32], to: &mut [Bf16]) {
+        let image = match &self.frame {
+            Some(place) => {
+                place.place(image, 0.0, frame);
+                &*frame
             }
-            let count = (input.width - pixel).div_ceil(stride.width).min(self.width - first);
-            for row in 0..self.height {
-                let y = (row * stride.height + down).checked_sub(padding.height);
-                let Some(y) = y.filter(|y| *y < input.height) else { continue };
-                let from = &image[(y * input.width + pixel) * input.channels..];
-                // Zeros that are written behind the row are the next row's padding, or its pixels follow.
-                arrange::transpose(
-                    isa,
-                    from,
-                    stride.width * input.channels,
-                    count,
-                    input.channels,
-                    &mut planes[row * self.width + first..],
-                    self.plane,
-                );
-            }
+            None => image,
+        };
+        let len = to.len() / self.planes.len();
+        for (table, to) in self.planes.iter().zip(to.chunks_exact_mut(len)) {
+            let pixels = Pixels::Table(table);
+            gather_planes(isa, image, pixels, self.row_count, self.segments, to);
         }
     }
 
-    /// The output gradient's rows as pairs, zeros up to the common width.
     fn fill_pairs(&self, isa: Isa, grad: &[f32], to: &mut [Bf16]) {
-        let output = self.geometry.output;
-        let pair = 2 * output.channels.next_multiple_of(16);
-        let used = output.width.div_ceil(2) * pair;
-        let mut rest = to;
-        for (index, row) in grad.chunks_exact(output.width * output.channels).enumerate() {
-            let last = index + 1 == output.height;
-            let width = if last { rest.len() } else { self.width / 2 * pair };
-            let (to, after) = rest.split_at_mut(width);
-            let (to, gap) = to.split_at_mut(used);
-            arrange::interleave_rows(isa, row, output.channels, to);
-            gap.fill(Bf16::ZERO);
-            rest = after;
+        let pixels = Pixels::Table(&self.pixels);
+        let channels = self.geometry.output.channels;
+        for (copy, to) in to.chunks_exact_mut(self.copy_len()).enumerate() {
+            let first = -(self.before + copy).cast_signed();
+            gather_pairs(isa, grad, pixels, first, channels, self.pairs, to);
         }
     }
 }
