@@ -98,7 +98,7 @@ impl WeightGradient {
             pixels: PixelTable::new((0..line).map(place)),
             before,
             pairs: before / 2 + segments * SEGMENT / 2,
-            has_odd: last_shift % layout.width != 0 && !layout.merges_columns,
+            has_odd: !layout.merges_columns && kernel.width > stride.width,
             group: 1,
         };
         let [down, across] = layout.remainders;
