@@ -105,6 +105,8 @@ pub enum Finish {
     Store,
     /// The greater of it and zero replaces the output.
     StoreRelu,
+    /// It is added to the output.
+    Add,
 }
 
 /// The right matrix's layout for [`multiply`]: panels of a few vectors' width, each with its K rows one after the
@@ -125,6 +127,16 @@ impl Panels {
     #[must_use]
     pub fn new<T: Element>(isa: Isa, k: usize, n: usize) -> Self {
         Self::with_lanes(k, n, T::isa(isa).lanes())
+    }
+
+    /// The most columns of a matrix that is one panel: its rows then lie one after the other.
+    #[must_use]
+    pub fn widest<T: Element>(isa: Isa) -> usize {
+        match T::isa(isa).lanes() {
+            1 => usize::MAX,
+            16 => 3 * 16,
+            lanes => 2 * lanes,
+        }
     }
 
     fn with_lanes(k: usize, n: usize, lanes: usize) -> Self {
@@ -355,7 +367,11 @@ fn scalar_product<T: Element>(product: &Product<'_, T>, out: &mut [T]) {
     for (row, to) in turns(geometry.rows).zip(turns(*out_rows)) {
         let out = &mut out[to..to + panels.n];
         match bias {
+            Some(bias) if finish == Finish::Add => {
+                out.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += *bias);
+            }
             Some(bias) => out.copy_from_slice(&bias[..panels.n]),
+            None if finish == Finish::Add => {}
             None => out.fill(T::ZERO),
         }
         let mut right = right.chunks_exact(panels.n);

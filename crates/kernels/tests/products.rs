@@ -82,7 +82,13 @@ fn check_multiply(isa: Isa, geometry: &Left, n: usize) {
     let bias = random(n, 3);
     let rows = out_rows(geometry, n);
     let len = rows.outer * rows.outer_pitch;
-    for (biased, finish) in [(false, Finish::Store), (true, Finish::StoreRelu)] {
+    let finishes = [
+        (false, Finish::Store),
+        (true, Finish::StoreRelu),
+        (false, Finish::Add),
+        (true, Finish::Add),
+    ];
+    for (biased, finish) in finishes {
         let panels = Panels::new::<f32>(isa, k, n);
         let mut packed = vec![0.0; panels.len()];
         panels.pack(&mut packed, |k, j| right[k * n + j]);

@@ -195,13 +195,19 @@ unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
         if strip.finish == Finish::StoreRelu {
             sums.iter_mut().flatten().for_each(|sum| *sum = V::zero().max(*sum));
         }
-        let tail = strip.columns - (N - 1) * V::LANES;
-        for (m, row) in sums.iter().enumerate() {
+        let mask = V::mask(strip.columns - (N - 1) * V::LANES);
+        for (m, row) in sums.iter_mut().enumerate() {
             let to = to.add(m * strip.out_pitch);
+            if strip.finish == Finish::Add {
+                for (v, sum) in row.iter_mut().enumerate().take(N - 1) {
+                    *sum = V::load(to.add(v * V::LANES)).add(*sum);
+                }
+                row[N - 1] = V::load_masked(to.add((N - 1) * V::LANES), mask).add(row[N - 1]);
+            }
             for (v, sum) in row.iter().enumerate().take(N - 1) {
                 sum.store(to.add(v * V::LANES));
             }
-            row[N - 1].store_masked(to.add((N - 1) * V::LANES), V::mask(tail));
+            row[N - 1].store_masked(to.add((N - 1) * V::LANES), mask);
         }
     }
 }

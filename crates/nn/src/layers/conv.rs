@@ -213,15 +213,15 @@ impl ConvLayer {
 }
 
 impl<T: Element> Layer<T> for ConvLayer {
-    fn needs(&self, _chunk: usize) -> Needs {
+    fn needs(&self, chunk: usize) -> Needs {
         let bias = self.geometry.output.channels;
         let gradient = self.input_gradient.as_ref();
         Needs {
             packed: self.geometry.groups * self.group_len()
-                + gradient.map_or(0, InputGradient::packed_len),
+                + gradient.map_or(0, InputGradient::packed_len::<T>),
             scratch: self
                 .frame_len()
-                .max(gradient.map_or(0, InputGradient::scratch_len))
+                .max(gradient.map_or(0, |gradient| gradient.scratch_len(chunk)))
                 .max(bias + channels::scratch_len(bias)),
             backward_reads_input: true,
             backward_reads_output: self.relu,

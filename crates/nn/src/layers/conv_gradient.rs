@@ -1,4 +1,5 @@
-//! The gradient of a convolution by its input.
+//! The gradient of a convolution by its input: as a product with framed windows of the output gradient, or
+//! ([`OverlapGradient`]) by adding overlapping windows.
 //!
 //! With stride s, input pixel y meets kernel row k at output row (y + padding - k) / s where that is whole: so pixels
 //! with the same remainder r of (y + padding) / s meet the same kernel rows r, r + s, r + 2s, ... Each remainder (each
@@ -6,13 +7,71 @@
 //! kernel, turned around, and writes every s-th pixel. With stride 1 there is one such phase.
 
 use super::conv::Geometry;
+use super::conv_overlap::OverlapGradient;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::pad::Frame;
 use percept_kernels::product::{Finish, Grid, Left, Panels, multiply};
 
+/// The gradient by the input, in the form that suits the layer.
 #[derive(Debug)]
-pub(super) struct InputGradient {
+pub(super) enum InputGradient {
+    Phases(PhasedGradient),
+    Overlap(OverlapGradient),
+}
+
+impl InputGradient {
+    pub(super) fn new<T: Element>(isa: Isa, geometry: &Geometry) -> Self {
+        let phases = PhasedGradient::new::<T>(isa, geometry);
+        match OverlapGradient::new::<T>(isa, geometry) {
+            // Rows are read and written again, which costs about a tenth.
+            Some(overlap) if overlap.work() * 10 < phases.work::<T>(isa) * 9 => {
+                Self::Overlap(overlap)
+            }
+            _ => Self::Phases(phases),
+        }
+    }
+
+    pub(super) fn packed_len<T: Element>(&self) -> usize {
+        match self {
+            Self::Phases(phases) => phases.packed_len(),
+            Self::Overlap(overlap) => overlap.packed_len::<T>(),
+        }
+    }
+
+    pub(super) fn scratch_len(&self, chunk: usize) -> usize {
+        match self {
+            Self::Phases(phases) => phases.scratch_len(),
+            Self::Overlap(overlap) => overlap.scratch_len(chunk),
+        }
+    }
+
+    /// Brings the weights into the layout that [`run`](Self::run) reads.
+    pub(super) fn pack<T: Element>(&self, weight: &[T], packed: &mut [T]) {
+        match self {
+            Self::Phases(phases) => phases.pack(weight, packed),
+            Self::Overlap(overlap) => overlap.pack(weight, packed),
+        }
+    }
+
+    /// Writes the gradient by every image.
+    pub(super) fn run<T: Element>(
+        &self,
+        isa: Isa,
+        packed: &[T],
+        grad_output: &[T],
+        grad_input: &mut [T],
+        scratch: &mut [T],
+    ) {
+        match self {
+            Self::Phases(phases) => phases.run(isa, packed, grad_output, grad_input, scratch),
+            Self::Overlap(overlap) => overlap.run(packed, grad_output, grad_input, scratch),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct PhasedGradient {
     geometry: Geometry,
     frame: Frame,
     phases: Vec<Phase>,
@@ -79,7 +138,7 @@ pub(super) fn reach(remainders: &[Remainder]) -> (isize, usize) {
     (first, (end - first).unsigned_abs())
 }
 
-impl InputGradient {
+impl PhasedGradient {
     pub(super) fn new<T: Element>(isa: Isa, geometry: &Geometry) -> Self {
         let Geometry { input, output, kernel, stride, padding, .. } = *geometry;
         let down = remainders(input.height, kernel.height, stride.height, padding.height);
@@ -101,6 +160,14 @@ impl InputGradient {
             .map(|(y, x)| Phase::new::<T>(isa, geometry, &frame, y, x))
             .collect();
         Self { geometry: *geometry, frame, phases, has_gaps }
+    }
+
+    /// Multiply-adds of vectors for one image.
+    fn work<T: Element>(&self, isa: Isa) -> usize {
+        let vectors = self.geometry.group_inputs().div_ceil(T::isa(isa).lanes());
+        let one_group =
+            self.phases.iter().map(|phase| phase.windows.rows.len() * phase.windows.columns());
+        one_group.sum::<usize>() * vectors * self.geometry.groups
     }
 
     pub(super) fn packed_len(&self) -> usize {

@@ -8,6 +8,7 @@ pub(crate) mod batch_norm;
 pub(crate) mod bf16;
 pub(crate) mod conv;
 mod conv_gradient;
+mod conv_overlap;
 pub(crate) mod dense;
 pub(crate) mod dropout;
 mod fold;
