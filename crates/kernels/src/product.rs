@@ -120,6 +120,8 @@ pub struct Panels {
     lanes: usize,
     /// Vectors of every panel but the last, which may have fewer.
     vectors: usize,
+    /// Whether the matrix is not packed at all.
+    plain: bool,
 }
 
 impl Panels {
@@ -127,6 +129,13 @@ impl Panels {
     #[must_use]
     pub fn new<T: Element>(isa: Isa, k: usize, n: usize) -> Self {
         Self::with_lanes(k, n, T::isa(isa).lanes())
+    }
+
+    /// The plain row-major matrix as it is, which [`multiply`] reads in the same panels: for a matrix that is used too seldom
+    /// for packing to pay.
+    #[must_use]
+    pub fn plain<T: Element>(isa: Isa, k: usize, n: usize) -> Self {
+        Self { plain: true, ..Self::new::<T>(isa, k, n) }
     }
 
     /// The most columns of a matrix that is one panel: its rows then lie one after the other.
@@ -147,13 +156,13 @@ impl Panels {
             16 => [3, 2].into_iter().find(|v| vectors.is_multiple_of(*v)).unwrap_or(2),
             _ => vectors.min(2),
         };
-        Self { k, n, lanes, vectors: vectors.max(1) }
+        Self { k, n, lanes, vectors: vectors.max(1), plain: false }
     }
 
     /// Numbers of one padded row over all panels; also the length of a packed bias.
     #[must_use]
     pub fn padded_columns(&self) -> usize {
-        self.n.next_multiple_of(self.lanes)
+        if self.plain { self.n } else { self.n.next_multiple_of(self.lanes) }
     }
 
     /// Numbers of the packed matrix.
@@ -162,7 +171,8 @@ impl Panels {
     /// When they pass the address space.
     #[must_use]
     pub fn len(&self) -> usize {
-        let columns = self.n.checked_next_multiple_of(self.lanes);
+        let lanes = if self.plain { 1 } else { self.lanes };
+        let columns = self.n.checked_next_multiple_of(lanes);
         let len = columns.and_then(|columns| self.k.checked_mul(columns));
         len.expect("the packed matrix fits into the address space")
     }
@@ -184,8 +194,9 @@ impl Panels {
     /// Brings anything that belongs to the elements into the packed order, with `padding` where there is no element.
     ///
     /// # Panics
-    /// When `packed` is not [`len`](Self::len) long.
+    /// When the matrix is plain, or `packed` is not [`len`](Self::len) long.
     pub fn arrange<V: Copy>(&self, packed: &mut [V], padding: V, at: impl Fn(usize, usize) -> V) {
+        assert!(!self.plain, "a plain matrix is not packed");
         assert_eq!(packed.len(), self.len(), "length of the packed matrix");
         let mut rest = packed;
         for (start, width) in self.panels() {
@@ -203,7 +214,7 @@ impl Panels {
     /// First column and padded width of each panel.
     fn panels(self) -> impl Iterator<Item = (usize, usize)> {
         let full = self.vectors * self.lanes;
-        let padded = self.padded_columns();
+        let padded = self.n.next_multiple_of(self.lanes);
         (0..padded).step_by(full).map(move |start| (start, full.min(padded - start)))
     }
 }
@@ -261,6 +272,26 @@ pub fn multiply_transposed<T: Element>(
     out: &mut [T],
     out_pitch: usize,
 ) {
+    let finish = Finish::Add;
+    finish_transposed(isa, geometry, left, right_rows, right, n, finish, out, out_pitch);
+}
+
+/// As [`multiply_transposed`], with another finish than [`Finish::Add`].
+///
+/// # Panics
+/// As `multiply_transposed`.
+#[allow(clippy::too_many_arguments)]
+pub fn finish_transposed<T: Element>(
+    isa: Isa,
+    geometry: &Left,
+    left: &[T],
+    right_rows: &Grid,
+    right: &[T],
+    n: usize,
+    finish: Finish,
+    out: &mut [T],
+    out_pitch: usize,
+) {
     if geometry.is_empty() || n == 0 {
         return;
     }
@@ -270,7 +301,7 @@ pub fn multiply_transposed<T: Element>(
     assert!(out_pitch >= n, "out's rows overlap");
     let rows = geometry.checked_columns().map(|columns| Grid::line(columns, out_pitch));
     assert!(reaches(out, rows.and_then(|rows| rows.span(n))), "out is too short");
-    let product = Transposed { geometry, left, right_rows, right, n, out_pitch };
+    let product = Transposed { geometry, left, right_rows, right, n, out_pitch, finish };
     T::run_transposed(T::isa(isa), &product, out);
 }
 
@@ -306,6 +337,7 @@ pub(crate) struct Transposed<'a, T> {
     right: &'a [T],
     n: usize,
     out_pitch: usize,
+    finish: Finish,
 }
 
 /// The products' bodies of a number type.
@@ -386,9 +418,13 @@ fn scalar_product<T: Element>(product: &Product<'_, T>, out: &mut [T]) {
     }
 }
 
-/// The truth of [`multiply_transposed`].
+/// The truth of [`finish_transposed`].
 fn scalar_transposed<T: Element>(product: &Transposed<'_, T>, out: &mut [T]) {
-    let Transposed { geometry, left, right_rows, right, n, out_pitch } = *product;
+    let Transposed { geometry, left, right_rows, right, n, out_pitch, finish } = *product;
+    let rows = out.chunks_mut(out_pitch).take(geometry.columns());
+    if finish != Finish::Add {
+        rows.for_each(|row| row[..n].fill(T::ZERO));
+    }
     for (row, from) in turns(geometry.rows).zip(turns(*right_rows)) {
         let right = &right[from..from + n];
         let mut k = 0;
@@ -399,5 +435,9 @@ fn scalar_transposed<T: Element>(product: &Transposed<'_, T>, out: &mut [T]) {
                 k += 1;
             }
         }
+    }
+    if finish == Finish::StoreRelu {
+        let rows = out.chunks_mut(out_pitch).take(geometry.columns());
+        rows.for_each(|row| row[..n].iter_mut().for_each(|x| *x = x.relu()));
     }
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::print_stdout)] // which bodies ran
 
 use percept_kernels::isa::Isa;
-use percept_kernels::product::{Finish, Grid, Left, Panels, multiply, multiply_transposed};
+use percept_kernels::product::{
+    Finish, Grid, Left, Panels, finish_transposed, multiply, multiply_transposed,
+};
 use percept_kernels::random::{Draws, Purpose};
 
 fn random(len: usize, example: u64) -> Vec<f32> {
@@ -75,6 +77,16 @@ fn multiply_agrees_with_the_scalar_truth() {
     }
 }
 
+fn packed(isa: Isa, [k, n]: [usize; 2], right: &[f32], plain: bool) -> (Panels, Vec<f32>) {
+    if plain {
+        return (Panels::plain::<f32>(isa, k, n), right.to_vec());
+    }
+    let panels = Panels::new::<f32>(isa, k, n);
+    let mut packed = vec![0.0; panels.len()];
+    panels.pack(&mut packed, |k, j| right[k * n + j]);
+    (panels, packed)
+}
+
 fn check_multiply(isa: Isa, geometry: &Left, n: usize) {
     let k = geometry.columns();
     let left = random(left_len(geometry), 1);
@@ -88,10 +100,8 @@ fn check_multiply(isa: Isa, geometry: &Left, n: usize) {
         (false, Finish::Add),
         (true, Finish::Add),
     ];
-    for (biased, finish) in finishes {
-        let panels = Panels::new::<f32>(isa, k, n);
-        let mut packed = vec![0.0; panels.len()];
-        panels.pack(&mut packed, |k, j| right[k * n + j]);
+    for ((biased, finish), plain) in finishes.iter().flat_map(|f| [(*f, true), (*f, false)]) {
+        let (panels, packed) = packed(isa, [k, n], &right, plain);
         let mut padded_bias = bias.clone();
         padded_bias.resize(panels.padded_columns(), 0.0);
         let mut found = vec![7.0_f32; len];
@@ -128,21 +138,30 @@ fn multiply_transposed_agrees_with_the_scalar_truth() {
                 let right = random(rows.outer * rows.outer_pitch - 1, 2);
                 let k = geometry.columns();
                 let start = random(k * (n + 2), 3);
-                let mut found = start.clone();
-                multiply_transposed(isa, &geometry, &left, &rows, &right, n, &mut found, n + 2);
-                let mut expected = widen(&start);
-                let (left, right) = (widen(&left), widen(&right));
-                multiply_transposed(
-                    Isa::SCALAR,
-                    &geometry,
-                    &left,
-                    &rows,
-                    &right,
-                    n,
-                    &mut expected,
-                    n + 2,
-                );
-                assert_close(&found, &expected, &format!("{isa} {geometry:?} n={n}"));
+                for finish in [Finish::Add, Finish::Store, Finish::StoreRelu] {
+                    let mut found = start.clone();
+                    let out = &mut found;
+                    finish_transposed(isa, &geometry, &left, &rows, &right, n, finish, out, n + 2);
+                    let mut expected = widen(&start);
+                    let (left, right, out) = (widen(&left), widen(&right), &mut expected);
+                    let scalar = Isa::SCALAR;
+                    finish_transposed(
+                        scalar,
+                        &geometry,
+                        &left,
+                        &rows,
+                        &right,
+                        n,
+                        finish,
+                        out,
+                        n + 2,
+                    );
+                    assert_close(
+                        &found,
+                        &expected,
+                        &format!("{isa} {geometry:?} n={n} {finish:?}"),
+                    );
+                }
             }
         }
     }

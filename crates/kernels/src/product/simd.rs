@@ -2,6 +2,7 @@
 #![cfg(target_arch = "x86_64")]
 
 use super::{Finish, Grid, Left, Panels, Product, Transposed};
+use crate::element::Element;
 use crate::isa::{Isa, IsaName};
 use crate::vector::Vector;
 use core::arch::x86_64::{__m256, __m512};
@@ -59,6 +60,9 @@ macro_rules! bodies {
             let mut panel = right.as_ptr();
             for (start, width) in panels.panels() {
                 let vectors = width / <$vector>::LANES;
+                if panels.plain {
+                    panel = right[start..].as_ptr();
+                }
                 let strip = Strip {
                     geometry,
                     panel,
@@ -72,7 +76,11 @@ macro_rules! bodies {
                         let from = left.as_ptr().wrapping_add(outer * rows.outer_pitch + first * rows.inner_pitch);
                         let to = out.wrapping_add(outer * out_rows.outer_pitch + first * out_rows.inner_pitch + start);
                         // SAFETY: rows and panel lie inside the checked operands.
-                        with_sizes!(count, vectors, product_tile::<$vector>, (&strip, from, to), $($sizes)*);
+                        if panels.plain {
+                            with_sizes!(count, vectors, plain_tile::<$vector>, (&strip, panels.n, from, to), $($sizes)*);
+                        } else {
+                            with_sizes!(count, vectors, product_tile::<$vector>, (&strip, from, to), $($sizes)*);
+                        }
                     }
                 }
                 panel = panel.wrapping_add(panels.k * width);
@@ -83,7 +91,7 @@ macro_rules! bodies {
         /// The processor has the features and the operands are checked.
         #[target_feature(enable = $features)]
         unsafe fn $transposed(product: &Transposed<'_, f32>, out: *mut f32) {
-            let Transposed { geometry, left, right_rows, right, n, out_pitch } = *product;
+            let Transposed { geometry, left, right_rows, right, n, out_pitch, finish } = *product;
             let columns = Panels::with_lanes(geometry.columns(), n, <$vector>::LANES);
             for (start, width) in columns.panels() {
                 let vectors = width / <$vector>::LANES;
@@ -98,8 +106,17 @@ macro_rules! bodies {
                     for (first, count) in cuts(geometry.run, most_rows(<$vector>::LANES, vectors)) {
                         let from = left.as_ptr().wrapping_add(run + first);
                         let to = out.wrapping_add((index * geometry.run + first) * out_pitch + start);
+                        let tile = Rows { to, count, pitch: out_pitch, columns: strip.columns };
+                        if finish != Finish::Add {
+                            // SAFETY: the tile's rows lie inside the checked output.
+                            unsafe { tile.each(|x| *x = 0.0) };
+                        }
                         // SAFETY: rows and columns lie inside the checked operands.
                         with_sizes!(count, vectors, transposed_tile::<$vector>, (&strip, from, to), $($sizes)*);
+                        if finish == Finish::StoreRelu {
+                            // SAFETY: as above.
+                            unsafe { tile.each(|x| *x = x.relu()) };
+                        }
                     }
                 }
             }
@@ -147,6 +164,31 @@ struct StripTransposed {
     columns: usize,
 }
 
+/// The rows of a tile of the output.
+struct Rows {
+    to: *mut f32,
+    count: usize,
+    pitch: usize,
+    columns: usize,
+}
+
+impl Rows {
+    /// Changes each number.
+    ///
+    /// # Safety
+    /// The rows lie inside the output, and nobody else refers to them.
+    #[inline(always)]
+    unsafe fn each(&self, mut change: impl FnMut(&mut f32)) {
+        for row in 0..self.count {
+            // SAFETY: the caller's.
+            let row = unsafe {
+                core::slice::from_raw_parts_mut(self.to.add(row * self.pitch), self.columns)
+            };
+            row.iter_mut().for_each(&mut change);
+        }
+    }
+}
+
 /// M rows times the vectors of one panel, over all K.
 ///
 /// # Safety
@@ -157,15 +199,63 @@ unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
     from: *const f32,
     to: *mut f32,
 ) {
+    // SAFETY: the caller's; a packed panel's row is N vectors long.
+    unsafe { tile::<V, M, N, false>(strip, N * V::LANES, from, to) }
+}
+
+/// As [`product_tile`], where the panel is a part of a plain matrix with rows of `pitch` numbers.
+///
+/// # Safety
+/// As `product_tile`.
+#[inline(always)]
+unsafe fn plain_tile<V: Vector, const M: usize, const N: usize>(
+    strip: &Strip<'_>,
+    pitch: usize,
+    from: *const f32,
+    to: *mut f32,
+) {
+    // SAFETY: the caller's.
+    unsafe { tile::<V, M, N, true>(strip, pitch, from, to) }
+}
+
+/// Vector v of N of a panel's row, whose last one ends where the mask does where the panel is PLAIN.
+///
+/// # Safety
+/// Called from a function with V's features; the row is in a panel.
+#[inline(always)]
+unsafe fn panel_vector<V: Vector, const N: usize, const PLAIN: bool>(
+    row: *const f32,
+    v: usize,
+    mask: V::Mask,
+) -> V {
+    // SAFETY: the caller's.
+    unsafe {
+        let from = row.add(v * V::LANES);
+        if PLAIN && v == N - 1 { V::load_masked(from, mask) } else { V::load(from) }
+    }
+}
+
+/// [`product_tile`] of a panel whose rows are `panel_pitch` apart; without padding where it is PLAIN.
+///
+/// # Safety
+/// As `product_tile`.
+#[inline(always)]
+unsafe fn tile<V: Vector, const M: usize, const N: usize, const PLAIN: bool>(
+    strip: &Strip<'_>,
+    panel_pitch: usize,
+    from: *const f32,
+    to: *mut f32,
+) {
     let Left { rows, runs, run } = *strip.geometry;
     let pitch = rows.inner_pitch;
     // SAFETY: the offsets stay inside the left operand, the panel, the bias and the output, whose lengths `multiply`
     // has checked against the same geometry; the last vector is stored under a mask where its columns end.
     unsafe {
+        let mask = V::mask(strip.columns - (N - 1) * V::LANES);
         let mut sums = [[V::zero(); N]; M];
         if !strip.bias.is_null() {
             for v in 0..N {
-                let bias = V::load(strip.bias.add(v * V::LANES));
+                let bias = panel_vector::<V, N, PLAIN>(strip.bias, v, mask);
                 for row in &mut sums {
                     row[v] = bias;
                 }
@@ -179,7 +269,7 @@ unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
                 for _ in 0..run {
                     let mut weights = [V::zero(); N];
                     for (v, weight) in weights.iter_mut().enumerate() {
-                        *weight = V::load(right.add(v * V::LANES));
+                        *weight = panel_vector::<V, N, PLAIN>(right, v, mask);
                     }
                     for (m, row) in sums.iter_mut().enumerate() {
                         let x = V::splat(*left.add(m * pitch));
@@ -188,14 +278,13 @@ unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
                         }
                     }
                     left = left.add(1);
-                    right = right.add(N * V::LANES);
+                    right = right.wrapping_add(panel_pitch);
                 }
             }
         }
         if strip.finish == Finish::StoreRelu {
             sums.iter_mut().flatten().for_each(|sum| *sum = V::zero().max(*sum));
         }
-        let mask = V::mask(strip.columns - (N - 1) * V::LANES);
         for (m, row) in sums.iter_mut().enumerate() {
             let to = to.add(m * strip.out_pitch);
             if strip.finish == Finish::Add {
