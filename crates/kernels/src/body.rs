@@ -7,6 +7,10 @@ use crate::isa::Isa;
 pub trait Bodies: Sized {
     /// The instruction set whose bodies run when `isa` is asked for.
     fn isa(isa: Isa) -> Isa;
+    /// The same numbers where they are f32, which bodies written by hand take.
+    fn as_f32(values: &[Self]) -> Option<&[f32]>;
+    /// As [`as_f32`](Self::as_f32), to write to.
+    fn as_f32_mut(values: &mut [Self]) -> Option<&mut [f32]>;
 }
 
 impl Bodies for f32 {
@@ -14,12 +18,28 @@ impl Bodies for f32 {
     fn isa(isa: Isa) -> Isa {
         isa
     }
+    #[inline(always)]
+    fn as_f32(values: &[Self]) -> Option<&[f32]> {
+        Some(values)
+    }
+    #[inline(always)]
+    fn as_f32_mut(values: &mut [Self]) -> Option<&mut [f32]> {
+        Some(values)
+    }
 }
 
 impl Bodies for f64 {
     #[inline(always)]
     fn isa(_: Isa) -> Isa {
         Isa::SCALAR
+    }
+    #[inline(always)]
+    fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+    #[inline(always)]
+    fn as_f32_mut(_: &mut [Self]) -> Option<&mut [f32]> {
+        None
     }
 }
 

@@ -55,7 +55,8 @@ impl Windows {
     }
 
     /// Whether the windows are 2x2 next to each other and cover the image: the case with a body of its own.
-    fn is_halving(&self) -> bool {
+    #[must_use]
+    pub fn is_halving(&self) -> bool {
         self.kernel == [2, 2]
             && self.stride == [2, 2]
             && self.padding == [0, 0]
@@ -174,24 +175,175 @@ per_isa! {
     }
 }
 
+/// Calls a function with whole blocks of channels, whose sizes are constants so that a block is a vector or two.
+macro_rules! each_block {
+    ($channels:expr, $function:ident($($arg:expr),*)) => {
+        let (channels, mut at) = ($channels, 0);
+        while channels - at >= 16 {
+            $function::<T, 16>(at, $($arg),*);
+            at += 16;
+        }
+        if channels - at >= 8 {
+            $function::<T, 8>(at, $($arg),*);
+            at += 8;
+        }
+        if channels - at >= 4 {
+            $function::<T, 4>(at, $($arg),*);
+            at += 4;
+        }
+        while channels - at > 0 {
+            $function::<T, 1>(at, $($arg),*);
+            at += 1;
+        }
+    };
+}
+
+/// N numbers of a slice.
+#[inline(always)]
+fn block<T: Element, const N: usize>(values: &[T], at: usize) -> [T; N] {
+    values[at..at + N].try_into().expect("a block of N")
+}
+
+/// The pixels of 2x2 windows next to each other, of one pair of rows: (left upper, right upper, left lower, right lower).
+#[inline(always)]
+fn quads<'a, T: Element>(
+    channels: usize,
+    rows: &'a [T],
+) -> impl Iterator<Item = [&'a [T]; 4]> + use<'a, T> {
+    let (upper, lower) = rows.split_at(rows.len() / 2);
+    upper.chunks_exact(2 * channels).zip(lower.chunks_exact(2 * channels)).map(move |(u, l)| {
+        let ((a, b), (d, e)) = (u.split_at(channels), l.split_at(channels));
+        [a, b, d, e]
+    })
+}
+
+#[inline(always)]
+fn halve_block<T: Element, const N: usize>(at: usize, four: [&[T]; 4], y: &mut [T]) {
+    let larger = |a: T, b: T| if a > b || a.is_nan() { a } else { b };
+    let [a, b, d, e] = four.map(|x| block::<T, N>(x, at));
+    for (i, y) in y[at..at + N].iter_mut().enumerate() {
+        *y = larger(larger(a[i], b[i]), larger(d[i], e[i]));
+    }
+}
+
 per_isa! {
     /// [`max_forward`] for 2x2 windows next to each other.
     pub fn halve<T>(windows: &Windows, x: &[T], y: &mut [T]) {
         let c = windows.channels;
         let row = windows.input[1] * c;
-        let larger = |a: T, b: T| if a > b || a.is_nan() { a } else { b };
         for (rows, y) in x.chunks_exact(2 * row).zip(y.chunks_exact_mut(row / 2)) {
-            let (upper, lower) = rows.split_at(row);
-            let pairs = upper.chunks_exact(2 * c).zip(lower.chunks_exact(2 * c));
-            for ((upper, lower), y) in pairs.zip(y.chunks_exact_mut(c)) {
-                let (a, b) = upper.split_at(c);
-                let (d, e) = lower.split_at(c);
-                for ((((y, a), b), d), e) in y.iter_mut().zip(a).zip(b).zip(d).zip(e) {
-                    *y = larger(larger(*a, *b), larger(*d, *e));
-                }
+            for (four, y) in quads(c, rows).zip(y.chunks_exact_mut(c)) {
+                each_block!(c, halve_block(four, y));
             }
         }
     }
+}
+
+#[inline(always)]
+fn halve_relu_block<T: Element, const N: usize>(
+    at: usize,
+    four: [&[T]; 4],
+    y: &mut [T],
+    marks: &mut [T],
+) {
+    let four = four.map(|x| block::<T, N>(x, at));
+    let (mut greatest, mut mark) = (four[0], [T::ZERO; N]);
+    for (x, place) in four.iter().zip([0.0, 1.0, 2.0, 3.0]).skip(1) {
+        for i in 0..N {
+            let better = (x[i] > greatest[i]) | (x[i].is_nan() & !greatest[i].is_nan());
+            greatest[i] = if better { x[i] } else { greatest[i] };
+            mark[i] = if better { T::from_f64(place) } else { mark[i] };
+        }
+    }
+    y[at..at + N].copy_from_slice(&greatest.map(T::relu));
+    if !marks.is_empty() {
+        marks[at..at + N].copy_from_slice(&mark);
+    }
+}
+
+per_isa! {
+    /// `y[image, window, c]` = the greatest of 0 and of the window's x, for 2x2 windows next to each other; NaN wins. `marks`,
+    /// where it is not empty, receives which of the four is the first greatest (0, 1, 2, 3: row by row).
+    ///
+    /// # Shapes
+    /// x `[images, input, channels]`, y and marks `[images, output, channels]`.
+    pub fn halve_relu<T>(windows: &Windows, x: &[T], y: &mut [T], marks: &mut [T]) {
+        let c = windows.channels;
+        let row = windows.input[1] * c;
+        let marked = !marks.is_empty();
+        for (index, (rows, y)) in x.chunks_exact(2 * row).zip(y.chunks_exact_mut(row / 2)).enumerate() {
+            let marks = if marked { &mut marks[index * row / 2..][..row / 2] } else { &mut [] };
+            for (pixel, (four, y)) in quads(c, rows).zip(y.chunks_exact_mut(c)).enumerate() {
+                let marks = if marked { &mut marks[pixel * c..][..c] } else { &mut [] };
+                each_block!(c, halve_relu_block(four, y, marks));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn spread_block<T: Element, const N: usize>(
+    at: usize,
+    mark: &[T],
+    grad: &[T],
+    upper: &mut [T],
+    lower: &mut [T],
+) {
+    let c = upper.len() / 2;
+    let (mark, grad) = (block::<T, N>(mark, at), block::<T, N>(grad, at));
+    for (place, to) in [0.0, 1.0, 2.0, 3.0].into_iter().enumerate() {
+        let row = if place < 2 { &mut *upper } else { &mut *lower };
+        for (i, x) in row[place % 2 * c + at..][..N].iter_mut().enumerate() {
+            *x = if mark[i] == T::from_f64(to) { grad[i] } else { T::ZERO };
+        }
+    }
+}
+
+per_isa! {
+    /// `grad_x[pixel]` = the window's grad_y where the window's mark is the pixel, else 0: the backward of the pooling in
+    /// [`halve_relu`], which gave the marks.
+    ///
+    /// # Shapes
+    /// marks and grad_y `[images, output, channels]`, grad_x `[images, input, channels]`.
+    pub fn halve_spread<T>(windows: &Windows, marks: &[T], grad_y: &[T], grad_x: &mut [T]) {
+        let c = windows.channels;
+        let row = windows.input[1] * c;
+        let pooled = marks.chunks_exact(row / 2).zip(grad_y.chunks_exact(row / 2));
+        for ((marks, grad_y), grad_x) in pooled.zip(grad_x.chunks_exact_mut(2 * row)) {
+            let (upper, lower) = grad_x.split_at_mut(row);
+            let pairs = upper.chunks_exact_mut(2 * c).zip(lower.chunks_exact_mut(2 * c));
+            let pixels = marks.chunks_exact(c).zip(grad_y.chunks_exact(c));
+            for ((mark, grad), (upper, lower)) in pixels.zip(pairs) {
+                each_block!(c, spread_block(mark, grad, upper, lower));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn halve_backward_block<T: Element, const N: usize>(
+    at: usize,
+    x: [&[T]; 4],
+    y: &[T],
+    grad_y: &[T],
+    upper: &mut [T],
+    lower: &mut [T],
+) {
+    let c = upper.len() / 2;
+    let [a, b, d, _] = x.map(|x| block::<T, N>(x, at));
+    let (y, g) = (block::<T, N>(y, at), block::<T, N>(grad_y, at));
+    let mut out = [[T::ZERO; N]; 4];
+    for i in 0..N {
+        let (a, b, d) = (a[i] == y[i], b[i] == y[i], d[i] == y[i]);
+        out[0][i] = if a { g[i] } else { T::ZERO };
+        out[1][i] = if b & !a { g[i] } else { T::ZERO };
+        out[2][i] = if d & !a & !b { g[i] } else { T::ZERO };
+        out[3][i] = if a | b | d { T::ZERO } else { g[i] };
+    }
+    upper[at..at + N].copy_from_slice(&out[0]);
+    upper[c + at..][..N].copy_from_slice(&out[1]);
+    lower[at..at + N].copy_from_slice(&out[2]);
+    lower[c + at..][..N].copy_from_slice(&out[3]);
 }
 
 per_isa! {
@@ -202,23 +354,11 @@ per_isa! {
         let rows = x.chunks_exact(2 * row).zip(grad_x.chunks_exact_mut(2 * row));
         let pooled = y.chunks_exact(row / 2).zip(grad_y.chunks_exact(row / 2));
         for ((x, grad_x), (y, grad_y)) in rows.zip(pooled) {
-            for at in 0..row / (2 * c) {
-                let (left, right) = (2 * at * c, (2 * at + 1) * c);
-                let (y, grad_y) = (&y[at * c..][..c], &grad_y[at * c..][..c]);
-                let (upper, lower) = grad_x.split_at_mut(row);
-                let (x_upper, x_lower) = x.split_at(row);
-                let (ga, gb) = upper[left..right + c].split_at_mut(c);
-                let (gd, ge) = lower[left..right + c].split_at_mut(c);
-                let (xa, xb) = x_upper[left..right + c].split_at(c);
-                let xd = &x_lower[left..right];
-                for i in 0..c {
-                    let (a, b, d) = (xa[i] == y[i], xb[i] == y[i], xd[i] == y[i]);
-                    let g = grad_y[i];
-                    ga[i] = if a { g } else { T::ZERO };
-                    gb[i] = if b & !a { g } else { T::ZERO };
-                    gd[i] = if d & !a & !b { g } else { T::ZERO };
-                    ge[i] = if a | b | d { T::ZERO } else { g };
-                }
+            let (upper, lower) = grad_x.split_at_mut(row);
+            let pairs = upper.chunks_exact_mut(2 * c).zip(lower.chunks_exact_mut(2 * c));
+            let pixels = y.chunks_exact(c).zip(grad_y.chunks_exact(c));
+            for ((four, (y, grad_y)), (upper, lower)) in quads(c, x).zip(pixels).zip(pairs) {
+                each_block!(c, halve_backward_block(four, y, grad_y, upper, lower));
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::layers::bf16::as_layer_of;
 use crate::layers::bf16::conv::Bf16ConvLayer;
 use crate::layers::bf16::dense::Bf16DenseLayer;
 use crate::layers::conv::{ConvLayer, Geometry};
+use crate::layers::conv_pool::ConvPoolLayer;
 use crate::layers::dense::DenseLayer;
 use crate::layers::dropout::DropoutLayer;
 use crate::layers::layer_norm::LayerNormLayer;
@@ -92,6 +93,9 @@ struct Lowering<'a, T: Element> {
     dropouts: usize,
 }
 
+/// Input channels up to which a convolution is faster in fp32, along the pixels, whatever the precision asked for.
+const FEW_CHANNELS: usize = 3;
+
 /// How many layers are lowered together, and what the first takes in of the others.
 #[derive(Clone, Copy, Default)]
 struct Fused {
@@ -99,6 +103,8 @@ struct Fused {
     /// eps of a batch norm behind.
     norm: Option<f64>,
     relu: bool,
+    /// A max-pooling behind that halves the image.
+    pool: Option<Windows>,
 }
 
 impl<T: Element> Lowering<'_, T> {
@@ -114,7 +120,8 @@ impl<T: Element> Lowering<'_, T> {
         value
     }
 
-    /// What the first layers of a list can be fused to: the folded norm (inference alone) and the ReLU.
+    /// What the first layers of a list can be fused to: the folded norm (inference alone), the ReLU, and the max-pooling
+    /// behind a convolution.
     fn fused(&self, layers: &[LayerInfo]) -> Fused {
         let mut fused = Fused { count: 1, ..Fused::default() };
         let takes_relu = match &layers[0].spec {
@@ -133,6 +140,16 @@ impl<T: Element> Lowering<'_, T> {
         let next = layers.get(fused.count).map(|layer| &layer.spec);
         if takes_relu && self.mode.fuses() && matches!(next, Some(LayerSpec::Relu(_))) {
             fused.relu = true;
+            fused.count += 1;
+        }
+        // Windows of few channels are too small for bf16's tiles.
+        let takes_pool = matches!(&layers[0].spec, LayerSpec::Conv(conv) if conv.groups == 1)
+            && (!self.is_bf16() || layers[0].input.channels <= FEW_CHANNELS);
+        if let Some(info) = layers.get(fused.count).filter(|_| fused.relu && takes_pool)
+            && let LayerSpec::MaxPool(pool) = &info.spec
+            && windows(pool, info).is_halving()
+        {
+            fused.pool = Some(windows(pool, info));
             fused.count += 1;
         }
         fused
@@ -223,7 +240,10 @@ impl<T: Element> Lowering<'_, T> {
         fused: Fused,
         purpose: Purpose,
     ) -> Box<dyn Layer<T>> {
-        let (isa, Fused { norm, relu, .. }) = (self.compute.isa, fused);
+        let (isa, Fused { norm, relu, pool, .. }) = (self.compute.isa, fused);
+        if let Some(pool) = pool {
+            return Box::new(ConvPoolLayer::new::<T>(isa, geometry, bias, norm, pool, purpose));
+        }
         let bf16 = || Bf16ConvLayer::new(isa, geometry, bias, norm, relu, purpose);
         let takes_bf16 = self.is_bf16() && geometry.groups == 1;
         let bf16 = takes_bf16.then(|| as_layer_of(Box::new(bf16())));

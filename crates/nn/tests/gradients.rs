@@ -28,6 +28,21 @@ const TABLE: &[(&str, &str, &str)] = &[
         "[7, 7, 1]",
         r#"{ kind = "conv", out_channels = 2, kernel_size = 5, padding = 2 }"#,
     ),
+    (
+        "conv with relu and pool",
+        "[6, 8, 2]",
+        r#"{ kind = "conv", out_channels = 17, kernel_size = 3, padding = 1 }, { kind = "relu" }, { kind = "max_pool", kernel_size = 2 }"#,
+    ),
+    (
+        "conv of few channels with relu and pool",
+        "[8, 9, 2]",
+        r#"{ kind = "conv", out_channels = 3, kernel_size = [3, 2], padding = [1, 0] }, { kind = "relu" }, { kind = "max_pool", kernel_size = 2 }"#,
+    ),
+    (
+        "conv without bias, stride 2, with relu and pool",
+        "[7, 8, 3]",
+        r#"{ kind = "conv", out_channels = 2, kernel_size = 3, stride = 2, padding = 1, bias = false }, { kind = "relu" }, { kind = "max_pool", kernel_size = 2 }"#,
+    ),
     ("conv 1x1", "[3, 4, 3]", r#"{ kind = "conv", out_channels = 2, kernel_size = 1 }"#),
     (
         "conv rectangular",

@@ -151,6 +151,26 @@ impl ConvLayer {
         if self.frame.is_identity() { 0 } else { self.frame.len() }
     }
 
+    /// Where an image lies among its zeros.
+    pub(super) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Writes the gradient by every image, in a layer that was made for it.
+    pub(super) fn write_input_gradient<T: Element>(
+        &self,
+        isa: Isa,
+        packed: &[T],
+        grad_output: &[T],
+        grad_input: &mut [T],
+        scratch: &mut [T],
+    ) {
+        if let Some(gradient) = &self.input_gradient {
+            let packed = &packed[self.geometry.groups * self.group_len()..];
+            gradient.run(isa, packed, grad_output, grad_input, scratch);
+        }
+    }
+
     fn finish(&self) -> Finish {
         if self.relu { Finish::StoreRelu } else { Finish::Store }
     }
@@ -278,11 +298,9 @@ impl<T: Element> Layer<T> for ConvLayer {
         if self.bias {
             self.add_bias_gradient(&mut pass);
         }
-        if let Some(gradient) = &self.input_gradient
-            && !pass.grad_input.is_empty()
-        {
-            let packed = &pass.packed[self.geometry.groups * self.group_len()..];
-            gradient.run(pass.isa, packed, pass.grad_output, pass.grad_input, pass.scratch);
+        if !pass.grad_input.is_empty() {
+            let Backward { isa, packed, grad_output, grad_input, scratch, .. } = pass;
+            self.write_input_gradient(isa, packed, grad_output, grad_input, scratch);
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod bf16;
 pub(crate) mod conv;
 mod conv_gradient;
 mod conv_overlap;
+pub(crate) mod conv_pool;
 pub(crate) mod dense;
 pub(crate) mod dropout;
 mod fold;
