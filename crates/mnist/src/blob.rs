@@ -4,7 +4,8 @@
 //! number of labels u32, CRC-32 of the labels u32
 //! labels, two to a byte, the first in the low half
 //! model: the probabilities
-//! pieces, each: length u32, CRC-32 of its pixels u32, encoded images
+//! groups, each: CRC-32 of its pixels u32, for each lane the bytes of its tokens u32 and of its low halves u32; then for
+//!     each lane its tokens and its low halves
 //! ```
 
 use std::num::NonZero;
@@ -12,10 +13,11 @@ use std::sync::Mutex;
 use std::thread;
 
 use crate::Error;
-use crate::codec::{IMAGE, Model};
+use crate::codec::{IMAGE, LANES, Model, Scratch, Tables, decode, lane_len};
+use crate::nibbles;
 
-/// Images of a piece; pieces are decoded side by side.
-const PIECE: usize = 2500;
+/// Images of a group; groups are decoded side by side.
+const GROUP: usize = LANES * 250;
 
 /// Packs images (u8 [N, 28, 28]) and labels (u8 `[N]` in 0..16).
 ///
@@ -27,15 +29,17 @@ pub fn pack(images: &[u8], labels: &[u8]) -> Vec<u8> {
     let mut blob = Vec::new();
     blob.extend((labels.len() as u32).to_le_bytes());
     blob.extend(crc32fast::hash(labels).to_le_bytes());
-    blob.extend(labels.chunks(2).map(|two| two[0] | two.get(1).unwrap_or(&0) << 4));
+    blob.extend(nibbles::pack(labels));
     let model = Model::count(images);
-    blob.extend(&model);
-    let model = Model::read(&model).unwrap_or_else(|| unreachable!("a model reads what it wrote"));
-    for piece in images.chunks(PIECE * IMAGE) {
-        let bytes = model.encode(piece);
-        blob.extend((bytes.len() as u32).to_le_bytes());
-        blob.extend(crc32fast::hash(piece).to_le_bytes());
-        blob.extend(bytes);
+    blob.extend(model.to_bytes());
+    for group in images.chunks(GROUP * IMAGE) {
+        let mut lanes = group.chunks(lane_len(group.len()));
+        let lanes: [_; LANES] =
+            std::array::from_fn(|_| model.encode(lanes.next().unwrap_or_default()));
+        blob.extend(crc32fast::hash(group).to_le_bytes());
+        let lens = lanes.iter().flatten().map(|bytes| bytes.len() as u32);
+        blob.extend(lens.flat_map(u32::to_le_bytes));
+        blob.extend(lanes.iter().flatten().flatten());
     }
     blob
 }
@@ -53,26 +57,47 @@ pub(crate) fn unpack(mut blob: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
     }
     let model = Model::read(take(blob, Model::BYTES)?).ok_or(Error::Truncated)?;
     let mut images = vec![0; count * IMAGE];
-    let mut pieces = Vec::new();
-    for room in images.chunks_mut(PIECE * IMAGE) {
-        let (len, checksum) = (take_u32(blob)? as usize, take_u32(blob)?);
-        pieces.push((take(blob, len)?, checksum, room));
-    }
-    decode(&model, pieces)?;
+    let rooms = images.chunks_mut(GROUP * IMAGE);
+    let groups: Result<Vec<_>, _> = rooms.map(|room| Group::take(blob, room)).collect();
+    decode_all(&Tables::new(&model), groups?)?;
     Ok((labels, images))
 }
 
-/// Decodes all pieces (bytes, checksum, room for the images).
-fn decode(model: &Model, pieces: Vec<(&[u8], u32, &mut [u8])>) -> Result<(), Error> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(pieces.len());
-    let open = Mutex::new(pieces.into_iter());
-    let next = || open.lock().ok().and_then(|mut pieces| pieces.next());
+/// Images that are decoded together.
+struct Group<'a, 'r> {
+    checksum: u32,
+    lanes: [[&'a [u8]; 2]; LANES],
+    room: &'r mut [u8],
+}
+
+impl<'a, 'r> Group<'a, 'r> {
+    fn take(blob: &mut &'a [u8], room: &'r mut [u8]) -> Result<Self, Error> {
+        let checksum = take_u32(blob)?;
+        let mut lens = [[0; 2]; LANES];
+        for len in lens.as_flattened_mut() {
+            *len = take_u32(blob)? as usize;
+        }
+        let mut lanes = [[&[][..]; 2]; LANES];
+        for (bytes, len) in lanes.as_flattened_mut().iter_mut().zip(lens.as_flattened()) {
+            *bytes = take(blob, *len)?;
+        }
+        Ok(Self { checksum, lanes, room })
+    }
+
+    fn decode(self, tables: &Tables, scratch: &mut Scratch) -> Result<(), Error> {
+        decode(tables, self.lanes, self.room, scratch);
+        if crc32fast::hash(self.room) == self.checksum { Ok(()) } else { Err(Error::Checksum) }
+    }
+}
+
+fn decode_all(tables: &Tables, groups: Vec<Group<'_, '_>>) -> Result<(), Error> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(groups.len());
+    let open = Mutex::new(groups.into_iter());
+    let next = || open.lock().ok().and_then(|mut groups| groups.next());
     let work = || {
-        while let Some((bytes, checksum, room)) = next() {
-            model.decode(bytes, room);
-            if crc32fast::hash(room) != checksum {
-                return Err(Error::Checksum);
-            }
+        let mut scratch = Scratch::default();
+        while let Some(group) = next() {
+            group.decode(tables, &mut scratch)?;
         }
         Ok(())
     };

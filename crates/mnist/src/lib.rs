@@ -12,6 +12,7 @@
 mod ans;
 mod blob;
 mod codec;
+mod nibbles;
 
 use std::sync::OnceLock;
 
