@@ -43,9 +43,44 @@ impl Bodies for f64 {
     }
 }
 
-/// Declares a kernel whose one generic body is compiled once per instruction set, for the compiler to vectorise; the
-/// declared function takes the [`Isa`] first and runs the body for it.
+/// Declares a kernel whose one body, generic or for f32 alone, is compiled once per instruction set, for the compiler to
+/// vectorise; the declared function takes the [`Isa`] first and runs the body for it.
 macro_rules! per_isa {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name(isa: crate::isa::Isa, $($arg: $type),*) $(-> $ret)? {
+            #[inline(always)]
+            #[allow(clippy::too_many_arguments)]
+            fn body($($arg: $type),*) $(-> $ret)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            fn avx2($($arg: $type),*) $(-> $ret)? {
+                body($($arg),*)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+            #[allow(clippy::too_many_arguments)]
+            fn avx512($($arg: $type),*) $(-> $ret)? {
+                body($($arg),*)
+            }
+
+            match isa.name() {
+                crate::isa::IsaName::Scalar => body($($arg),*),
+                // SAFETY: an `Isa` of this name exists only where the processor has these features.
+                #[cfg(target_arch = "x86_64")]
+                crate::isa::IsaName::Avx2 => unsafe { avx2($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                crate::isa::IsaName::Avx512 => unsafe { avx512($($arg),*) },
+                #[cfg(not(target_arch = "x86_64"))]
+                _ => body($($arg),*),
+            }
+        }
+    };
     ($(#[$meta:meta])* $vis:vis fn $name:ident<$T:ident>($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]

@@ -19,6 +19,7 @@ pub mod pool;
 pub mod pooled_gradient;
 pub mod product;
 pub mod random;
+pub mod resample;
 pub mod slices;
 mod vector;
 

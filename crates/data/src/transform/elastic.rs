@@ -33,9 +33,9 @@ impl Field {
         }
     }
 
-    /// The displacements (x, y) of one row.
-    pub(super) fn row(&self, row: usize, width: usize) -> (&[f32], &[f32]) {
-        (&self.dx[row * width..][..width], &self.dy[row * width..][..width])
+    /// The displacements (x, y) of each pixel.
+    pub(super) fn displacements(&self) -> (&[f32], &[f32]) {
+        (&self.dx, &self.dy)
     }
 }
 

@@ -1,5 +1,8 @@
 //! Moving the pixels of an image along a map, with bilinear interpolation.
 
+use percept_kernels::isa::Isa;
+use percept_kernels::resample as kernel;
+
 use super::affine::Affine;
 use super::elastic::Field;
 use crate::{ImageShape, Normalisation};
@@ -9,23 +12,27 @@ use crate::{ImageShape, Normalisation};
 pub struct Scratch {
     /// The elastic displacement of each output pixel.
     pub(super) elastic: Field,
+    isa: Option<Isa>,
     shape: Option<ImageShape>,
-    /// Each padded pixel with its right neighbour: [height + 3, width + 2].
-    pairs: Vec<u16>,
+    /// One channel with a black border: [height + 3, width + 2] and one more.
+    padded: Vec<u8>,
     /// Each padded pixel with its right, lower and lower right neighbours: [height + 2, width + 2].
     quads: Vec<u32>,
-    row: Row,
+    pixels: Pixels,
 }
 
-/// One row of output pixels.
+/// The output pixels of one channel, [height, width] each.
 #[derive(Clone, Debug, Default)]
-struct Row {
+struct Pixels {
+    column: Vec<f32>,
+    row: Vec<f32>,
     x: Vec<f32>,
     y: Vec<f32>,
     /// Index of the quad, then the quad itself.
     quads: Vec<u32>,
-    /// Distance from the quad's first pixel in 1/256 pixels: x in the low byte, y in the next.
     fractions: Vec<u32>,
+    /// The result, where the channels lie apart.
+    values: Vec<f32>,
 }
 
 impl Scratch {
@@ -33,54 +40,37 @@ impl Scratch {
         if self.shape == Some(shape) {
             return;
         }
-        let ImageShape { height, width, .. } = shape;
+        let ImageShape { height, width, channels } = shape;
         self.shape = Some(shape);
-        self.pairs = vec![0; (height + 3) * (width + 2)];
+        self.padded = vec![0; (height + 3) * (width + 2) + 1];
         self.quads = vec![0; (height + 2) * (width + 2)];
-        self.row.x = vec![0.0; width];
-        self.row.y = vec![0.0; width];
-        self.row.quads = vec![0; width];
-        self.row.fractions = vec![0; width];
+        let size = height * width;
+        let cells = || (0..size).map(|cell| (cell / width, cell % width));
+        self.pixels = Pixels {
+            column: cells().map(|(_, column)| column as f32).collect(),
+            row: cells().map(|(row, _)| row as f32).collect(),
+            x: vec![0.0; size],
+            y: vec![0.0; size],
+            quads: vec![0; size],
+            fractions: vec![0; size],
+            values: vec![0.0; if channels == 1 { 0 } else { size }],
+        };
     }
 
-    /// Packs one channel: quad (y + 1, x + 1) holds the pixels (y, x), (y, x+1), (y+1, x), (y+1, x+1), from the lowest
-    /// byte up; pixels outside are 0. One load then fetches all four neighbours of a position.
-    fn pack(&mut self, image: &[u8], shape: ImageShape, channel: usize) {
-        let (width, channels, stride) = (shape.width, shape.channels, shape.width + 2);
-        // Only the rows and columns inside are ever written: the border stays 0.
-        let rows = image.chunks_exact(width * channels);
-        for (row, pairs) in rows.zip(self.pairs.chunks_exact_mut(stride).skip(1)) {
+    /// Only the rows and columns inside are ever written: the border stays black.
+    fn pad(&mut self, image: &[u8], shape: ImageShape, channel: usize) {
+        let (width, channels) = (shape.width, shape.channels);
+        let padded = self.padded.chunks_exact_mut(width + 2).skip(1);
+        for (row, padded) in image.chunks_exact(width * channels).zip(padded) {
+            let padded = &mut padded[1..=width];
             if channels == 1 {
-                pack_pairs(row, pairs);
+                padded.copy_from_slice(row);
             } else {
-                pack_pairs_strided(&row[channel..], channels, pairs);
+                let of_channel = row[channel..].iter().step_by(channels);
+                padded.iter_mut().zip(of_channel).for_each(|(to, from)| *to = *from);
             }
         }
-        let upper = &self.pairs[..self.quads.len()];
-        let lower = &self.pairs[stride..][..self.quads.len()];
-        for ((quad, &upper), &lower) in self.quads.iter_mut().zip(upper).zip(lower) {
-            *quad = u32::from(upper) | u32::from(lower) << 16;
-        }
     }
-}
-
-fn pack_pairs(row: &[u8], pairs: &mut [u16]) {
-    let width = row.len();
-    pairs[0] = u16::from(row[0]) << 8;
-    for ((pair, &left), &right) in pairs[1..width].iter_mut().zip(row).zip(&row[1..]) {
-        *pair = u16::from(left) | u16::from(right) << 8;
-    }
-    pairs[width] = u16::from(row[width - 1]);
-}
-
-fn pack_pairs_strided(row: &[u8], channels: usize, pairs: &mut [u16]) {
-    let mut left = 0;
-    let width = pairs.len() - 2;
-    for (pair, &right) in pairs.iter_mut().zip(row.iter().step_by(channels)) {
-        *pair = left | u16::from(right) << 8;
-        left = u16::from(right);
-    }
-    pairs[width] = left;
 }
 
 /// Writes into `out` the image as seen through the map (and the elastic field in `scratch`), normalised.
@@ -97,81 +87,41 @@ pub(super) fn resample(
     out: &mut [f32],
 ) {
     scratch.fit(shape);
-    let (width, channels) = (shape.width, shape.channels);
+    // Which one it is decides the time alone, so a wrong name in the environment is left for others to report.
+    let isa = *scratch.isa.get_or_insert_with(|| Isa::chosen().unwrap_or(Isa::SCALAR));
+    let (size, channels) = ([shape.height, shape.width], shape.channels);
     for channel in 0..channels {
-        scratch.pack(image, shape, channel);
-        let (factor, offset) = normalisation.factor_and_offset(channel);
-        for (y, out) in out.chunks_exact_mut(width * channels).enumerate() {
-            let row = &mut scratch.row;
-            row.place(affine, y);
-            if elastic {
-                row.displace(scratch.elastic.row(y, width));
-            }
-            row.locate(shape);
-            row.fetch(&scratch.quads);
-            let out = &mut out[channel..];
-            match channels {
-                1 => row.interpolate(factor, offset, out.iter_mut()),
-                _ => row.interpolate(factor, offset, out.iter_mut().step_by(channels)),
-            }
+        scratch.pad(image, shape, channel);
+        let Scratch { elastic: field, padded, quads, pixels, .. } = &mut *scratch;
+        kernel::pack(isa, padded, shape.width + 2, quads);
+        if channel == 0 {
+            pixels.place(isa, affine, elastic.then_some(&*field));
         }
-    }
-}
-
-/// Added to a number in 0..2^14, leaves it in the low 22 bits of the sum, in units of 1/256 (1.5 * 2^15 has an ulp of 2^-8).
-const TO_FIXED: f32 = 49_152.0;
-
-/// A non-negative number below 2^14, in units of 1/256, rounded to the nearest.
-fn to_fixed(value: f32) -> u32 {
-    (value + TO_FIXED).to_bits() & 0x3f_ffff
-}
-
-impl Row {
-    fn place(&mut self, Affine { x, y }: &Affine, row: usize) {
-        let (from_x, from_y) = (x[1] * row as f32 + x[2], y[1] * row as f32 + y[2]);
-        for (column, (at_x, at_y)) in self.x.iter_mut().zip(&mut self.y).enumerate() {
-            let column = column as i32 as f32;
-            *at_x = x[0] * column + from_x;
-            *at_y = y[0] * column + from_y;
-        }
-    }
-
-    fn displace(&mut self, (dx, dy): (&[f32], &[f32])) {
-        for (at, d) in self.x.iter_mut().zip(dx).chain(self.y.iter_mut().zip(dy)) {
-            *at += d;
-        }
-    }
-
-    /// From positions to quads and fractions. A position outside goes to the black border, which is one pixel wide.
-    fn locate(&mut self, shape: ImageShape) {
-        let (right, bottom) = (shape.width as f32 + 1.0, shape.height as f32 + 1.0);
-        let stride = shape.width as u32 + 2;
-        let positions = self.x.iter().zip(&self.y);
-        for ((quad, fraction), (x, y)) in
-            self.quads.iter_mut().zip(&mut self.fractions).zip(positions)
-        {
-            let x = to_fixed((x + 1.0).max(0.0).min(right));
-            let y = to_fixed((y + 1.0).max(0.0).min(bottom));
-            *quad = (y >> 8) * stride + (x >> 8);
-            *fraction = (x & 0xff) | (y & 0xff) << 8;
-        }
-    }
-
-    fn fetch(&mut self, quads: &[u32]) {
-        for quad in &mut self.quads {
+        kernel::locate(isa, size, &pixels.x, &pixels.y, &mut pixels.quads, &mut pixels.fractions);
+        for quad in &mut pixels.quads {
             *quad = quads[*quad as usize];
         }
+        let (factor, offset) = normalisation.factor_and_offset(channel);
+        let Pixels { quads, fractions, values, .. } = pixels;
+        if channels == 1 {
+            kernel::interpolate(isa, quads, fractions, factor, offset, out);
+        } else {
+            kernel::interpolate(isa, quads, fractions, factor, offset, values);
+            let of_channel = out[channel..].iter_mut().step_by(channels);
+            of_channel.zip(values).for_each(|(to, from)| *to = *from);
+        }
     }
+}
 
-    fn interpolate<'a>(&self, factor: f32, offset: f32, out: impl Iterator<Item = &'a mut f32>) {
-        let factor = factor * (1.0 / 65_536.0);
-        for ((&quad, &fraction), out) in self.quads.iter().zip(&self.fractions).zip(out) {
-            let byte = |word: u32, at: u32| (word >> (8 * at) & 0xff) as i32 as f32;
-            let (right, lower) = (byte(fraction, 0), byte(fraction, 1));
-            let (left, upper) = (256.0 - right, 256.0 - lower);
-            let top = byte(quad, 0) * left + byte(quad, 1) * right;
-            let bottom = byte(quad, 2) * left + byte(quad, 3) * right;
-            *out = (top * upper + bottom * lower) * factor + offset;
+impl Pixels {
+    /// Where in the image each output pixel is taken from.
+    fn place(&mut self, isa: Isa, affine: &Affine, field: Option<&Field>) {
+        kernel::place(isa, affine.x, &self.column, &self.row, &mut self.x);
+        kernel::place(isa, affine.y, &self.column, &self.row, &mut self.y);
+        if let Some((dx, dy)) = field.map(Field::displacements) {
+            for (at, d) in self.x.iter_mut().zip(dx).chain(self.y.iter_mut().zip(dy)) {
+                *at += d;
+            }
         }
     }
 }
