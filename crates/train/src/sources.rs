@@ -7,7 +7,8 @@ use percept_data::{
 use std::path::Path;
 use std::sync::Arc;
 
-/// SHA-256 fingerprint that [`Dataset::fingerprint`] gives for MNIST's training images, wherever they were read from.
+/// SHA-256 fingerprint that [`Dataset::fingerprint`] gives for MNIST's training images, wherever they were read from. For
+/// those inside the program it need not be computed: unpacking them checks a checksum.
 const MNIST_FINGERPRINT: &str = "e291ff1b756fc702d13d0dfc71d2ff15766896eb6068c78b0bbc477901d7c03e";
 
 /// A data set, opened: training examples in memory, the test part unread.
@@ -25,7 +26,8 @@ pub struct Opened {
 /// [`TrainError::Data`] naming what was expected in the folder and what was found.
 pub fn open(data: &str) -> Result<Opened, TrainError> {
     if data == "mnist" {
-        let train = Arc::new(mnist("MNIST, training part", percept_mnist::train()?)?);
+        let train = mnist("MNIST, training part", percept_mnist::train()?)?;
+        let train = Arc::new(train.with_fingerprint(MNIST_FINGERPRINT));
         let test = TestPart::separate(|| {
             let digits =
                 percept_mnist::test().map_err(|error| percept_data::Error::Inconsistent {
@@ -75,6 +77,8 @@ mod tests {
 
     #[test]
     fn mnist_is_known_by_its_fingerprint() {
+        let computed = mnist("made anew", percept_mnist::train().unwrap()).unwrap();
+        assert_eq!(computed.fingerprint(), MNIST_FINGERPRINT);
         let opened = open("mnist").unwrap();
         assert_eq!(opened.train.fingerprint(), MNIST_FINGERPRINT);
         assert_eq!((opened.train.len(), opened.train.shape()), (60_000, ImageShape::grey(28, 28)));
