@@ -126,6 +126,41 @@ fn check_multiply(isa: Isa, geometry: &Left, n: usize) {
     }
 }
 
+/// Batches of one equal a batch, bit for bit: a single row takes a body of its own.
+#[test]
+fn a_row_alone_has_the_bits_of_a_row_among_others() {
+    for isa in Isa::available() {
+        for (k, n) in [(1, 1), (7, 10), (31, 84), (64, 120), (50, 128), (33, 130), (20, 500)] {
+            let left = random(3 * k, 1);
+            let right = random(k * n, 2);
+            let panels = Panels::new::<f32>(isa, k, n);
+            let mut packed = vec![0.0; panels.len()];
+            panels.pack(&mut packed, |k, j| right[k * n + j]);
+            let mut bias = random(n, 3);
+            bias.resize(panels.padded_columns(), 0.0);
+            let run = |left: &[f32], rows: usize| {
+                let mut out = vec![0.0; rows * n];
+                let geometry = Left { rows: Grid::line(rows, k), runs: Grid::line(1, 0), run: k };
+                let (to, finish) = (Grid::line(rows, n), Finish::StoreRelu);
+                multiply(
+                    isa,
+                    &geometry,
+                    left,
+                    &panels,
+                    &packed,
+                    Some(&bias),
+                    finish,
+                    &to,
+                    &mut out,
+                );
+                out
+            };
+            let alone: Vec<f32> = left.chunks(k).flat_map(|row| run(row, 1)).collect();
+            assert_eq!(alone, run(&left, 3), "{isa}, {k} to {n}");
+        }
+    }
+}
+
 #[test]
 fn multiply_transposed_agrees_with_the_scalar_truth() {
     for isa in Isa::available() {

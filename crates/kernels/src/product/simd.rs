@@ -50,13 +50,17 @@ macro_rules! with_sizes {
 }
 
 macro_rules! bodies {
-    ($vector:ty, $features:literal, $product:ident, $transposed:ident, $($sizes:tt)*) => {
+    ($vector:ty, $features:literal, $product:ident, $row:ident, $transposed:ident, $($sizes:tt)*) => {
         /// # Safety
         /// The processor has the features and the operands are checked.
         #[target_feature(enable = $features)]
         unsafe fn $product(product: &Product<'_, f32>, out: *mut f32) {
             let Product { geometry, left, panels, right, bias, finish, out_rows } = *product;
             let Left { rows, .. } = *geometry;
+            if rows.len() == 1 {
+                // SAFETY: as this function's.
+                return unsafe { $row(product, out) };
+            }
             let mut panel = right.as_ptr();
             for (start, width) in panels.panels() {
                 let vectors = width / <$vector>::LANES;
@@ -84,6 +88,36 @@ macro_rules! bodies {
                     }
                 }
                 panel = panel.wrapping_add(panels.k * width);
+            }
+        }
+
+        /// The product where the left operand has one row: several panels at once, since the sums of one alone would
+        /// wait for each other.
+        ///
+        /// # Safety
+        /// The processor has the features, the operands are checked, and there is one row.
+        #[target_feature(enable = $features)]
+        unsafe fn $row(product: &Product<'_, f32>, out: *mut f32) {
+            let Product { geometry, left, panels, right, bias, finish, .. } = *product;
+            let width = panels.vectors * <$vector>::LANES;
+            let full = panels.padded_columns() / width;
+            let last = panels.padded_columns() % width;
+            let groups = cuts(full, ROW_PANELS).map(|(first, count)| (first, count, panels.vectors));
+            let rest = (last > 0).then_some((full, 1, last / <$vector>::LANES));
+            for (first, count, vectors) in groups.chain(rest) {
+                let start = first * width;
+                let row = Row {
+                    geometry,
+                    left: left.as_ptr(),
+                    panel: right.as_ptr().wrapping_add(start * panels.k),
+                    panel_len: panels.k * width,
+                    bias: bias.map_or(core::ptr::null(), |bias| bias[start..].as_ptr()),
+                    finish,
+                    columns: panels.n - start,
+                };
+                let to = out.wrapping_add(start);
+                // SAFETY: the panels lie inside the checked operand, the columns inside the output.
+                with_sizes!(count, vectors, row_tile::<$vector>, (&row, to), [1: 1 2 3 4] [2: 1 2 3 4] [3: 1 2 3 4]);
             }
         }
 
@@ -124,11 +158,12 @@ macro_rules! bodies {
     };
 }
 
-bodies!(__m256, "avx2,fma", product_avx2, transposed_avx2, [1: 1 2 3 4 5 6] [2: 1 2 3 4 5 6]);
+bodies!(__m256, "avx2,fma", product_avx2, row_avx2, transposed_avx2, [1: 1 2 3 4 5 6] [2: 1 2 3 4 5 6]);
 bodies!(
     __m512,
     "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl",
     product_avx512,
+    row_avx512,
     transposed_avx512,
     [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
     [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
@@ -152,6 +187,24 @@ struct Strip<'a> {
     finish: Finish,
     out_pitch: usize,
     /// Columns that exist; the panel is padded to whole vectors.
+    columns: usize,
+}
+
+/// The most panels that a single row is multiplied with at once: with two vectors each, enough sums to keep two multipliers
+/// busy for the four turns that one sum takes.
+const ROW_PANELS: usize = 4;
+
+/// A single row and some neighbouring panels.
+struct Row<'a> {
+    geometry: &'a Left,
+    left: *const f32,
+    panel: *const f32,
+    /// Numbers from one panel to the next.
+    panel_len: usize,
+    /// Null where there is no bias.
+    bias: *const f32,
+    finish: Finish,
+    /// Columns from the first panel's first to the matrix's last.
     columns: usize,
 }
 
@@ -297,6 +350,52 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const PLAIN: bool>(
                 sum.store(to.add(v * V::LANES));
             }
             row[N - 1].store_masked(to.add((N - 1) * V::LANES), mask);
+        }
+    }
+}
+
+/// One row times P panels of N vectors, over all K, summed in the order of [`product_tile`].
+///
+/// # Safety
+/// Called from a function with V's features; the operands are those of a checked product, `to` is the output of the
+/// first panel's first column.
+#[inline(always)]
+unsafe fn row_tile<V: Vector, const P: usize, const N: usize>(row: &Row<'_>, to: *mut f32) {
+    let Left { runs, run, .. } = *row.geometry;
+    let width = N * V::LANES;
+    // SAFETY: the offsets stay inside the row, the panels and the bias, whose lengths `multiply` has checked; a vector
+    // is stored whole where it lies before the last column, else under a mask.
+    unsafe {
+        let mut sums = [[V::zero(); N]; P];
+        if !row.bias.is_null() {
+            for (v, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
+                *sum = V::load(row.bias.add(v * V::LANES));
+            }
+        }
+        let mut right = row.panel;
+        for outer in 0..runs.outer {
+            for inner in 0..runs.inner {
+                let left = row.left.add(outer * runs.outer_pitch + inner * runs.inner_pitch);
+                for k in 0..run {
+                    let x = V::splat(*left.add(k));
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let panel = right.wrapping_add(p * row.panel_len);
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            *sum = sum.add_product(x, V::load(panel.add(v * V::LANES)));
+                        }
+                    }
+                    right = right.wrapping_add(width);
+                }
+            }
+        }
+        for (v, sum) in sums.as_flattened().iter().enumerate() {
+            let sum = if row.finish == Finish::StoreRelu { V::zero().max(*sum) } else { *sum };
+            let (to, left) =
+                (to.wrapping_add(v * V::LANES), row.columns.saturating_sub(v * V::LANES));
+            match left.min(V::LANES) {
+                lanes if lanes == V::LANES => sum.store(to),
+                lanes => sum.store_masked(to, V::mask(lanes)),
+            }
         }
     }
 }
