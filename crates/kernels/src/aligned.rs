@@ -10,11 +10,17 @@ use crate::element::Element;
 /// Bytes of a cache line, and of the widest vector register.
 pub const ALIGNMENT: usize = 64;
 
+/// What the system's allocator aligns to by itself on every 64-bit platform. Asked for more, Rust's standard library clears
+/// the memory by hand; so it hands out fresh pages of the system, which cost nothing until they are touched.
+const PLAIN_ALIGNMENT: usize = 16;
+
 /// A fixed-size buffer of numbers, zero at first, that begins on a cache line.
 #[derive(Debug)]
 pub struct Aligned<T: Element> {
     start: NonNull<T>,
     len: usize,
+    /// Bytes from the beginning of the allocation to `start`.
+    skipped: usize,
 }
 
 impl<T: Element> Aligned<T> {
@@ -25,13 +31,18 @@ impl<T: Element> Aligned<T> {
     #[must_use]
     pub fn zeros(len: usize) -> Self {
         if len == 0 {
-            return Self { start: NonNull::dangling(), len };
+            return Self { start: NonNull::dangling(), len, skipped: 0 };
         }
         let layout = Self::layout(len);
         // SAFETY: the layout's size is not zero.
-        let memory = unsafe { alloc_zeroed(layout) }.cast::<T>();
-        let Some(start) = NonNull::new(memory) else { handle_alloc_error(layout) };
-        Self { start, len }
+        let memory = unsafe { alloc_zeroed(layout) };
+        let skipped = memory.addr().next_multiple_of(ALIGNMENT) - memory.addr();
+        // Less than ALIGNMENT bytes are skipped, for which the layout has room.
+        let start = memory.wrapping_add(skipped).cast::<T>();
+        let Some(start) = NonNull::new(start).filter(|_| !memory.is_null()) else {
+            handle_alloc_error(layout)
+        };
+        Self { start, len, skipped }
     }
 
     /// A buffer with the numbers of a slice.
@@ -42,9 +53,11 @@ impl<T: Element> Aligned<T> {
         buffer
     }
 
+    /// Room for `len` numbers from the next cache line on.
     fn layout(len: usize) -> Layout {
-        Layout::array::<T>(len)
-            .and_then(|layout| layout.align_to(ALIGNMENT))
+        let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| bytes.checked_add(ALIGNMENT));
+        bytes
+            .and_then(|bytes| Layout::from_size_align(bytes, PLAIN_ALIGNMENT).ok())
             .expect("the buffer fits into the address space")
     }
 }
@@ -52,8 +65,9 @@ impl<T: Element> Aligned<T> {
 impl<T: Element> Drop for Aligned<T> {
     fn drop(&mut self) {
         if self.len > 0 {
+            let memory = self.start.as_ptr().cast::<u8>().wrapping_sub(self.skipped);
             // SAFETY: allocated in `zeros` with this layout, freed only here.
-            unsafe { dealloc(self.start.as_ptr().cast(), Self::layout(self.len)) }
+            unsafe { dealloc(memory, Self::layout(self.len)) }
         }
     }
 }
