@@ -53,7 +53,11 @@ impl Crew {
     /// A crew of `threads` threads, the caller's among them; 0 means one per processor.
     #[must_use]
     pub fn new(threads: usize) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // Counting the processors takes reading files of the system: not where the caller works alone.
+        let processors = match threads {
+            1 => 1,
+            _ => std::thread::available_parallelism().map_or(1, usize::from),
+        };
         let threads = if threads == 0 { processors } else { threads }.min(MOST_THREADS);
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
@@ -92,28 +96,11 @@ impl Crew {
         items: &mut [I],
         job: impl Fn(&mut W, usize, &mut I) + Sync,
     ) {
-        assert!(workers.len() >= self.threads(), "a worker for each thread of the crew");
-        if self.hands.is_empty() || items.len() <= 1 {
-            let worker = &mut workers[0];
-            items.iter_mut().enumerate().for_each(|(index, item)| job(worker, index, item));
-            return;
-        }
-        let next = AtomicUsize::new(0);
-        let (worker_start, item_start) =
-            (Shareable(workers.as_mut_ptr()), Shareable(items.as_mut_ptr()));
         let count = items.len();
-        self.broadcast(&|thread| {
-            // SAFETY: each thread of the crew has its own number below `workers.len()`, so this is the only reference
-            // to that worker.
-            let worker = unsafe { &mut *worker_start.at(thread) };
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count {
-                    break;
-                }
-                // SAFETY: the counter hands out each index below `count` once, so this is the only reference.
-                job(worker, index, unsafe { &mut *item_start.at(index) });
-            }
+        let start = Shareable(items.as_mut_ptr());
+        self.for_each_index(workers, count, |worker, index| {
+            // SAFETY: each index below `count` comes once, so this is the only reference.
+            job(worker, index, unsafe { &mut *start.at(index) });
         });
     }
 
@@ -144,6 +131,57 @@ impl Crew {
             // SAFETY: the ranges are disjoint and inside the block, and each index is served once.
             let part = unsafe { core::slice::from_raw_parts_mut(start.at(from), end - from) };
             job(worker, index, item, part);
+        });
+    }
+
+    /// As [`for_each`](Self::for_each) over the chunks of two blocks of memory side by side: `job(worker, index, a, b)`
+    /// gets `a_len` elements of the block `a` and `b_len` of `b`, the last chunks fewer. A block that has no chunk of
+    /// that index gives an empty one.
+    ///
+    /// # Panics
+    /// As `for_each`, and when `a_len` or `b_len` is 0.
+    pub fn for_each_chunk<W: Send, A: Send, B: Send>(
+        &mut self,
+        workers: &mut [W],
+        (a, a_len): (&mut [A], usize),
+        (b, b_len): (&mut [B], usize),
+        job: impl Fn(&mut W, usize, &mut [A], &mut [B]) + Sync,
+    ) {
+        let count = a.len().div_ceil(a_len).max(b.len().div_ceil(b_len));
+        let (a, b) = (Chunks::new(a, a_len), Chunks::new(b, b_len));
+        self.for_each_index(workers, count, |worker, index| {
+            // SAFETY: each index comes once, so these are the only references to these chunks.
+            let (a, b) = unsafe { (a.chunk(index), b.chunk(index)) };
+            job(worker, index, a, b);
+        });
+    }
+
+    /// Calls `job(worker, index)` once for every index below `count`.
+    fn for_each_index<W: Send>(
+        &mut self,
+        workers: &mut [W],
+        count: usize,
+        job: impl Fn(&mut W, usize) + Sync,
+    ) {
+        assert!(workers.len() >= self.threads(), "a worker for each thread of the crew");
+        if self.hands.is_empty() || count <= 1 {
+            let worker = &mut workers[0];
+            (0..count).for_each(|index| job(worker, index));
+            return;
+        }
+        let next = AtomicUsize::new(0);
+        let worker_start = Shareable(workers.as_mut_ptr());
+        self.broadcast(&|thread| {
+            // SAFETY: each thread of the crew has its own number below `workers.len()`, so this is the only reference
+            // to that worker.
+            let worker = unsafe { &mut *worker_start.at(thread) };
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    break;
+                }
+                job(worker, index);
+            }
         });
     }
 
@@ -265,8 +303,32 @@ impl<T> Shareable<T> {
     }
 }
 
-// SAFETY: the pointer is only followed by `for_each`, which gives each element to one thread at a time.
+// SAFETY: the pointer is only followed by `for_each` and its like, which give each element to one thread at a time.
 unsafe impl<T: Send> Sync for Shareable<T> {}
+
+/// A block whose chunks go to different threads.
+struct Chunks<T> {
+    start: Shareable<T>,
+    len: usize,
+    chunk: usize,
+}
+
+impl<T> Chunks<T> {
+    fn new(block: &mut [T], chunk: usize) -> Self {
+        Self { start: Shareable(block.as_mut_ptr()), len: block.len(), chunk }
+    }
+
+    /// The chunk of an index, empty behind the last.
+    ///
+    /// # Safety
+    /// The block is still borrowed, and there is no other reference to the chunk.
+    unsafe fn chunk<'a>(&self, index: usize) -> &'a mut [T] {
+        let from = index.saturating_mul(self.chunk).min(self.len);
+        let len = self.chunk.min(self.len - from);
+        // SAFETY: the chunk lies inside the block, and the caller sees to it that this is the only reference.
+        unsafe { core::slice::from_raw_parts_mut(self.start.at(from), len) }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -316,6 +378,20 @@ mod tests {
             },
         );
         assert_eq!(block, [1, 1, 1, 0, 3, 3, 3, 3, 3, 3]);
+    }
+
+    #[test]
+    fn chunks_of_two_blocks_go_side_by_side() {
+        for threads in [1, 3] {
+            let mut crew = Crew::new(threads);
+            let (mut a, mut b) = ([0; 10], [0_u8; 3]);
+            let mut workers = vec![(); threads];
+            crew.for_each_chunk(&mut workers, (&mut a, 4), (&mut b, 2), |(), index, a, b| {
+                a.fill(index);
+                b.fill(a.len() as u8);
+            });
+            assert_eq!((a, b), ([0, 0, 0, 0, 1, 1, 1, 1, 2, 2], [4, 4, 4]));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A network made ready to predict: batch norm folded in, weights packed, dropout gone.
 
 use crate::compute::Compute;
-use crate::graph::{Graph, Mode};
+use crate::graph::{Graph, Mode, Node};
 use crate::layers::DrawName;
 use crate::network::Network;
 use crate::plan::{Numbers, Passes, Plan};
@@ -82,8 +82,14 @@ impl<T: Element> Predictor<T> {
     /// # Panics
     /// When the network has another number of parameters.
     pub fn refresh(&mut self, network: &Network<T>) {
-        self.values.copy_from_slice(network.values());
+        assert_eq!(self.values.len(), network.values().len(), "the network's parameters");
         for node in 0..self.plan.nodes().len() {
+            // What only its packed form is read of is not copied.
+            let Node { layer, parameters, .. } = &self.plan.nodes()[node];
+            if layer.reads_parameters() {
+                self.values[parameters.clone()]
+                    .copy_from_slice(&network.values()[parameters.clone()]);
+            }
             let packed = &mut self.packed[self.plan.packed_range(node)];
             self.plan.pack(node, network.values(), network.buffer_values(), packed);
         }
@@ -110,15 +116,22 @@ impl<T: Element> Predictor<T> {
     /// When `pixels` is not whole images.
     #[must_use]
     pub fn logits(&mut self, pixels: &[T]) -> Vec<T> {
-        assert_eq!(pixels.len() % self.input_len, 0, "whole images");
-        let images = pixels.len() / self.input_len;
-        let mut logits = vec![T::ZERO; images * self.classes()];
-        let source = Images { pixels, len: self.input_len };
-        self.logits_of(&source, images, &mut logits, &mut vec![0; images]);
+        let mut logits = vec![T::ZERO; pixels.len() / self.input_len * self.classes()];
+        self.logits_into(pixels, &mut logits);
         logits
     }
 
-    /// The logits of the first `examples` examples of a source, with their labels.
+    /// As [`logits`](Self::logits), written where the caller says. Allocates nothing.
+    ///
+    /// # Panics
+    /// When `pixels` is not whole images, or `logits` not as many as they have.
+    pub fn logits_into(&mut self, pixels: &[T], logits: &mut [T]) {
+        assert_eq!(pixels.len() % self.input_len, 0, "whole images");
+        let source = Images { pixels, len: self.input_len };
+        self.run(&source, pixels.len() / self.input_len, logits, &mut []);
+    }
+
+    /// The logits of the first `examples` examples of a source, with their labels. Allocates nothing.
     ///
     /// # Shapes
     /// `logits` `[examples, classes]`, `labels` `[examples]`.
@@ -132,28 +145,38 @@ impl<T: Element> Predictor<T> {
         logits: &mut [T],
         labels: &mut [u32],
     ) {
+        assert_eq!(labels.len(), examples, "labels of {examples} examples");
+        self.run(source, examples, logits, labels);
+    }
+
+    /// Labels are written where there is room for them.
+    fn run(
+        &mut self,
+        source: &dyn Source<T>,
+        examples: usize,
+        logits: &mut [T],
+        labels: &mut [u32],
+    ) {
         let classes = self.classes();
         assert_eq!(logits.len(), examples * classes, "logits of {examples} examples");
-        assert_eq!(labels.len(), examples, "labels of {examples} examples");
-        let size = self.plan.chunk();
-        let chunks = examples.div_ceil(size);
-        let range = |chunk: usize| chunk * size..((chunk + 1) * size).min(examples);
-        let ranges: Vec<Range<usize>> = (0..chunks)
-            .map(|chunk| range(chunk).start * classes..range(chunk).end * classes)
-            .collect();
-        let mut label_chunks: Vec<&mut [u32]> = labels.chunks_mut(size).collect();
+        let size = self.chunk_of(examples);
         let plan = &self.plan;
         let numbers = Numbers { parameters: &self.values, packed: &self.packed };
-        self.crew.for_each_part(
+        self.crew.for_each_chunk(
             &mut self.workers,
-            &mut label_chunks,
-            logits,
-            &ranges,
-            |worker, chunk, labels, logits| {
-                run(plan, numbers, worker, source, range(chunk), logits);
+            (logits, size * classes),
+            (labels, size),
+            |worker, chunk, logits, labels| {
+                let range = chunk * size..(chunk * size + logits.len() / classes);
+                run(plan, numbers, worker, source, range, logits);
                 labels.copy_from_slice(&worker.labels[..labels.len()]);
             },
         );
+    }
+
+    /// Images of a chunk: no more than planned, and so few that there is a chunk for each thread.
+    fn chunk_of(&self, examples: usize) -> usize {
+        examples.div_ceil(self.threads()).clamp(1, self.plan.chunk())
     }
 }
 

@@ -152,6 +152,20 @@ fn a_step_allocates_nothing() {
     assert!(ALLOCATIONS.with(Cell::get) > 0, "the counter counts");
 }
 
+#[test]
+fn a_prediction_allocates_nothing() {
+    let (pixels, labels) = examples(37);
+    let source = InMemory { pixels: &pixels, labels: &labels };
+    let mut predictor = Predictor::new(&network(CNN), Isa::chosen().unwrap(), 1);
+    let (mut logits, mut alike, mut found) = ([0.0; 37 * 4], [0.0; 37 * 4], [0; 37]);
+    let before = ALLOCATIONS.with(Cell::get);
+    predictor.logits_of(&source, 37, &mut logits, &mut found);
+    predictor.logits_into(&pixels, &mut alike);
+    predictor.logits_into(&pixels[..144], &mut alike[..4]);
+    assert_eq!(ALLOCATIONS.with(Cell::get), before);
+    assert!(logits == alike && found == labels[..]);
+}
+
 /// Four classes that are guessed evenly lose ln 4; random logits of about ±0.6 add about half their variance.
 #[test]
 fn the_first_loss_is_near_that_of_guessing() {

@@ -249,6 +249,10 @@ impl<T: Element> Layer<T> for ConvLayer {
         }
     }
 
+    fn reads_parameters(&self) -> bool {
+        false
+    }
+
     fn pack(&self, parameters: &[T], buffers: &[T], packed: &mut [T]) {
         let columns = self.geometry.output.channels;
         let (weight, rest) = parameters.split_at(self.geometry.weight_len());

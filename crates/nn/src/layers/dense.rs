@@ -66,6 +66,10 @@ impl<T: Element> Layer<T> for DenseLayer {
         }
     }
 
+    fn reads_parameters(&self) -> bool {
+        false
+    }
+
     fn pack(&self, parameters: &[T], buffers: &[T], packed: &mut [T]) {
         let (weight, rest) = parameters.split_at(self.weight_len());
         let (bias, norm) = rest.split_at(if self.bias { self.out_features } else { 0 });

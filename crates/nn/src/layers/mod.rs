@@ -127,6 +127,11 @@ pub(crate) trait Layer<T: Element>: Send + Sync + Debug {
     /// Brings parameters and buffers into the layout that forward and backward read.
     fn pack(&self, _parameters: &[T], _buffers: &[T], _packed: &mut [T]) {}
 
+    /// Whether forward reads the parameters as they are, besides what [`pack`](Self::pack) made of them.
+    fn reads_parameters(&self) -> bool {
+        true
+    }
+
     /// output = f(input).
     fn forward(&self, pass: Forward<'_, T>);
 
