@@ -30,6 +30,9 @@ pub(crate) struct Settings {
     /// Passes over the training images
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
+    /// End the training when the validation accuracy reaches this after an epoch: `96%` or `0.96`
+    #[arg(long, value_name = "ACCURACY", value_parser = accuracy)]
+    stop_at: Option<f64>,
     /// Images of a step
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
@@ -191,6 +194,7 @@ impl Settings {
         }
         config.data = self.data.clone().unwrap_or(config.data);
         config.epochs = self.epochs.unwrap_or(config.epochs);
+        config.stop_at = self.stop_at.or(config.stop_at);
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
         config.validation = self.validation.unwrap_or(config.validation);
         config.seed = self.seed.unwrap_or(config.seed);
@@ -205,6 +209,18 @@ impl Settings {
             _ => {}
         }
         Ok(config)
+    }
+}
+
+/// A share above 0 and up to 1, written so or in per cent.
+fn accuracy(text: &str) -> Result<f64, String> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    match number.parse::<f64>().map(|number| number / scale) {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("expected an accuracy such as `96%` or `0.96`".to_owned()),
     }
 }
 
@@ -252,6 +268,16 @@ mod tests {
         );
         assert_eq!(schedule_kind(&config.schedule), "cosine");
         assert!(config.augmentation.is_off());
+    }
+
+    #[test]
+    fn an_accuracy_is_a_share_or_in_per_cent() {
+        for (text, share) in [("0.96", 0.96), ("96%", 0.96), ("99.5 %", 0.995), ("1", 1.0)] {
+            assert_eq!(accuracy(text), Ok(share));
+        }
+        for text in ["96", "0", "0%", "101%", "-0.5", "NaN", "%", "high"] {
+            assert!(accuracy(text).is_err(), "{text}");
+        }
     }
 
     #[test]

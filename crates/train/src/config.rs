@@ -20,6 +20,10 @@ pub struct Config {
     pub data: String,
     /// Passes over the training examples, at least 1.
     pub epochs: u32,
+    /// The validation accuracy, above 0 and up to 1, at which the run is over before all epochs are done. The schedule
+    /// stretches over all epochs nevertheless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<f64>,
     /// Examples of a step, at least 1.
     pub batch_size: usize,
     /// Examples that a thread takes at once, and that batch normalisation sees together.

@@ -103,7 +103,7 @@ pub struct EpochRecord {
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Whether all epochs were done; else it was interrupted and can be resumed.
+    /// Whether all epochs were done or the accuracy to stop at was reached; else it was interrupted and can be resumed.
     pub complete: bool,
     /// The run's folder.
     pub folder: PathBuf,

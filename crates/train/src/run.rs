@@ -152,7 +152,8 @@ impl Run {
         &self.config
     }
 
-    /// Trains until all epochs are done, or until `stop` is set: then a checkpoint is written first.
+    /// Trains until all epochs are done or the validation accuracy is the one to [stop at](Config::stop_at), or until
+    /// `stop` is set: then a checkpoint is written first.
     ///
     /// # Errors
     /// [`TrainError::Diverged`] where a number was not finite; else what kept a file from being written.
@@ -164,8 +165,10 @@ impl Run {
         let started = Instant::now();
         let mut history = History::new(self.history.clone());
         let (mut board, mut page) = (TensorBoard::default(), HtmlReport::default());
-        let mut observers: Vec<&mut dyn Observer> = vec![&mut history, &mut board, &mut page];
-        observers.extend(watchers.iter_mut().map(|watcher| &mut **watcher as &mut dyn Observer));
+        // Those who watch are told first, not after files are written.
+        let mut observers: Vec<&mut dyn Observer> =
+            watchers.iter_mut().map(|watcher| &mut **watcher as &mut dyn Observer).collect();
+        observers.extend([&mut history as &mut dyn Observer, &mut board, &mut page]);
         self.announce(&mut observers)?;
         let end = match self.steps(&mut observers, stop, started) {
             Err(error) => return Err(self.explain(error)),
@@ -222,7 +225,7 @@ impl Run {
     ) -> Result<End, TrainError> {
         let per_epoch = self.steps_per_epoch();
         let mut last_checkpoint = Instant::now();
-        while self.engine.step_count() < self.total_steps() {
+        while self.engine.step_count() < self.total_steps() && !self.has_reached_its_aim() {
             let epoch = (self.engine.step_count() / per_epoch) as u32;
             let order = self.loader.order(epoch);
             let mut speed = Speed::start();
@@ -244,6 +247,12 @@ impl Run {
             last_checkpoint = Instant::now();
         }
         Ok(End::Complete)
+    }
+
+    /// Whether the last epoch brought the validation accuracy at which the run is over.
+    fn has_reached_its_aim(&self) -> bool {
+        let last = self.history.last().map_or(0.0, |record| record.validation_accuracy);
+        self.config.stop_at.is_some_and(|aim| last >= aim)
     }
 
     fn step(
@@ -337,7 +346,7 @@ impl Run {
     fn checkpoint(&self, observers: &mut [&mut dyn Observer]) -> Result<(), TrainError> {
         let path = self.checkpoint_path();
         let mut checkpoint = saved::checkpoint(&self.engine);
-        checkpoint.epoch = self.engine.step_count() / self.steps_per_epoch();
+        checkpoint.epoch = self.epoch_count();
         checkpoint.seed = self.config.seed;
         checkpoint.data = self.data.clone();
         checkpoint.config = self.config.to_toml()?;
@@ -387,6 +396,11 @@ impl Run {
     pub(crate) fn step_count(&self) -> u64 {
         self.engine.step_count()
     }
+
+    /// Epochs done.
+    pub(crate) fn epoch_count(&self) -> u64 {
+        self.engine.step_count() / self.steps_per_epoch()
+    }
 }
 
 fn tell(observers: &mut [&mut dyn Observer], event: &Event<'_>) -> Result<(), TrainError> {
@@ -413,8 +427,17 @@ fn check(config: &Config) -> Result<(), TrainError> {
     if config.epochs == 0 {
         return Err(TrainError::Config { reason: "epochs must be at least 1, found 0".to_owned() });
     }
-    config.augmentation.check()?;
-    Ok(())
+    if let Some(aim) = config.stop_at {
+        let reason = if !(aim > 0.0 && aim <= 1.0) {
+            format!("stop_at must be above 0 and at most 1, found {aim}")
+        } else if config.validation == 0 {
+            "stop_at needs images for validation, found validation = 0".to_owned()
+        } else {
+            return Ok(config.augmentation.check()?);
+        };
+        return Err(TrainError::Config { reason });
+    }
+    Ok(config.augmentation.check()?)
 }
 
 fn check_fit(config: &Config, network: &Network, splits: &Splits) -> Result<(), TrainError> {

@@ -158,7 +158,7 @@ pub(crate) fn model(network: &Network, run: &Run, outcome: &Outcome) -> Result<M
             created_by: "percept train".to_owned(),
             seed: run.config().seed,
             data: run.data().clone(),
-            epochs: u64::from(run.config().epochs),
+            epochs: run.epoch_count(),
             steps: run.step_count(),
             config: run.config().to_toml()?,
             validation: outcome.validation.as_ref().map(measured),

@@ -118,6 +118,32 @@ fn learned(folder: &Path) -> Vec<[f64; 7]> {
 }
 
 #[test]
+fn a_run_is_over_when_it_has_reached_its_aim() {
+    let whole = Folder::new();
+    let config = Config { epochs: 3, ..config() };
+    finish(Run::new(config.clone(), whole.run(), 1).unwrap());
+    let accuracies: Vec<f64> = learned(&whole.run()).iter().map(|epoch| epoch[5]).collect();
+    assert!(accuracies[0] < accuracies[1], "the aim comes after an epoch: {accuracies:?}");
+
+    let aimed = Config { stop_at: Some(accuracies[1]), ..config.clone() };
+    let folder = Folder::new();
+    let outcome = finish(Run::new(aimed, folder.run(), 1).unwrap());
+    assert!(outcome.complete);
+    assert_eq!(learned(&folder.run()), learned(&whole.run())[..2]);
+    let model = Model::read(outcome.model.as_ref().unwrap()).unwrap();
+    assert_eq!((model.provenance.epochs, model.provenance.steps), (2, 16));
+    // Resumed, it is still over.
+    let again = finish(Run::resume(&folder.run(), 1).unwrap());
+    assert_eq!((again.history.len(), weight_hash(&again)), (2, weight_hash(&outcome)));
+
+    for (stop_at, validation, words) in [(96.0, 200, "at most 1"), (0.9, 0, "for validation")] {
+        let wrong = Config { stop_at: Some(stop_at), validation, ..config.clone() };
+        let error = Run::new(wrong, folder.0.path().join("wrong"), 1).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
 fn interrupted_anywhere_a_run_ends_with_the_same_bits() {
     let whole = Folder::new();
     let expected = finish(Run::new(config(), whole.run(), 2).unwrap());

@@ -1,6 +1,6 @@
 //! What a run is going to do, told before its first step.
 
-use crate::number::grouped;
+use crate::number::{grouped, percent};
 use crate::settings::{optimizer_kind, schedule_kind};
 use crate::{layer_table, safe_text};
 use percept::data::Augmentation;
@@ -21,6 +21,9 @@ pub(super) fn text(plan: &Plan<'_>) -> String {
         layer_table::text(plan.network).replace('\n', "\n         ").trim_end().to_owned() + "\n",
     );
     line("plan", steps(plan));
+    if let Some(aim) = config.stop_at {
+        line("", format!("until the validation accuracy reaches {}", percent(aim)));
+    }
     let rate = config.optimizer.learning_rate();
     let (optimizer, schedule) = (optimizer_kind(config), schedule_kind(&config.schedule));
     line("", format!("optimizer {optimizer}, learning rate {rate}, schedule {schedule}"));
