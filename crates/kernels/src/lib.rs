@@ -15,6 +15,7 @@ pub mod element;
 pub mod isa;
 pub mod pad;
 pub mod pixel_conv;
+pub mod peak;
 pub mod pool;
 pub mod pooled_gradient;
 pub mod product;
