@@ -26,6 +26,7 @@ use std::ops::Range;
 
 mod check;
 mod diagnosis;
+pub mod jobs;
 mod rest;
 
 /// How a network is trained; what decides the result, apart from `compute` (rounding) and `threads` (nothing).
