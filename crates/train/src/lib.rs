@@ -1,6 +1,7 @@
 //! percept's training cycle: configuration, presets, checkpoints, history and observers.
 
 mod batch;
+pub mod benchmark;
 pub mod config;
 pub mod error;
 pub mod evaluator;

@@ -461,7 +461,12 @@ fn check_fit(config: &Config, network: &Network, splits: &Splits) -> Result<(), 
     Err(TrainError::Config { reason })
 }
 
-fn engine_settings(config: &Config, examples: usize, isa: Isa, threads: usize) -> EngineSettings {
+pub(crate) fn engine_settings(
+    config: &Config,
+    examples: usize,
+    isa: Isa,
+    threads: usize,
+) -> EngineSettings {
     EngineSettings {
         compute: config.compute(isa),
         threads,

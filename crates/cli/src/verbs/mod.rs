@@ -1,5 +1,6 @@
 //! What the program can do, one file a verb.
 
+mod bench;
 mod completions;
 mod data;
 mod evaluate;
@@ -20,6 +21,7 @@ pub(crate) enum Verb {
     Predict(predict::Arguments),
     Show(show::Arguments),
     Data(data::Arguments),
+    Bench(bench::Arguments),
     Info(info::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -36,6 +38,7 @@ pub(crate) fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Predict(arguments) => predict::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Data(arguments) => data::run(&arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Info(arguments) => info::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => man::run(&arguments),

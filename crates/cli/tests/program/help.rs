@@ -10,7 +10,9 @@ fn here() -> std::path::PathBuf {
 #[test]
 fn every_verb_has_help_with_examples() {
     let program = program::line(&here(), "--help").well();
-    for verb in ["train", "evaluate", "predict", "show", "data", "info", "completions", "man"] {
+    for verb in
+        ["train", "evaluate", "predict", "show", "data", "bench", "info", "completions", "man"]
+    {
         assert!(program.stdout.contains(&format!("\n  {verb} ")), "{verb}");
         let words = if verb == "data" { "data preview" } else { verb };
         let help = program::line(&here(), &format!("{words} --help")).well();

@@ -4,6 +4,7 @@ mod bad_data;
 mod bad_models;
 mod bad_networks;
 mod bad_pictures;
+mod bench;
 mod digits;
 mod help;
 mod interruption;
