@@ -16,8 +16,8 @@ use crate::vector::Vector;
 /// factors still fit into the 16 registers of AVX2.
 const CHAINS: usize = 12;
 
-/// Numbers of one vector of the scalar body: what the compiler makes of plain Rust decides what they run on.
-const SCALAR_LANES: usize = 4;
+/// Numbers that the scalar body adds to in turn: enough chains for vectors of four, and few enough for the first cache.
+const SCALAR_NUMBERS: usize = 64;
 
 /// Turns between two looks at the clock: some microseconds.
 const TURNS: usize = 1 << 12;
@@ -64,9 +64,9 @@ fn one_thread(isa: Isa, time: Duration) -> f64 {
     rates.fold(0.0, f64::max)
 }
 
-/// Does `turns` multiply-adds in every chain; returns the floating-point operations that this takes.
+/// Does `turns` multiply-adds in every number of every chain; returns the floating-point operations that this takes.
 fn multiply_adds(isa: Isa, turns: usize) -> u64 {
-    let lanes = match isa.name() {
+    let numbers = match isa.name() {
         IsaName::Scalar => scalar(turns),
         // SAFETY: an `Isa` of this name exists only where the processor has these features.
         #[cfg(target_arch = "x86_64")]
@@ -77,28 +77,23 @@ fn multiply_adds(isa: Isa, turns: usize) -> u64 {
         #[cfg(not(target_arch = "x86_64"))]
         _ => scalar(turns),
     };
-    (2 * CHAINS * lanes * turns) as u64
+    (2 * numbers * turns) as u64
 }
 
-/// What the chains begin with, each with a number of its own: equal chains would be computed once.
-fn starts() -> [f32; CHAINS] {
-    black_box(core::array::from_fn(|chain| chain as f32))
-}
-
+/// The chains in plain Rust; returns their numbers. The compiler must not know how many there are, or it would unroll
+/// them into single numbers.
 fn scalar(turns: usize) -> usize {
-    let mut sums = starts().map(|start| [start; SCALAR_LANES]);
-    let (a, b) = black_box(([0.5_f32; SCALAR_LANES], [0.25_f32; SCALAR_LANES]));
+    let mut numbers: [f32; SCALAR_NUMBERS] = core::array::from_fn(|at| at as f32);
+    let numbers = black_box(&mut numbers[..]);
+    let (a, b) = black_box((0.5_f32, 0.25_f32));
     for _ in 0..turns {
-        for sum in &mut sums {
-            // sum = sum * a + b, as its value bounds itself; the multiplication cannot be taken out of the loop.
-            sum.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum = *sum * a + b);
-        }
+        // The multiplication is by the sum itself, so that it cannot be taken out of the loop.
+        numbers.iter_mut().for_each(|sum| *sum = *sum * a + b);
     }
-    black_box(sums);
-    SCALAR_LANES
+    black_box(&*numbers).len()
 }
 
-/// The chains on vectors; returns the numbers of one vector.
+/// The chains on vectors; returns their numbers.
 ///
 /// # Safety
 /// The processor has V's instruction set, and the function that calls this enables it.
@@ -109,7 +104,9 @@ unsafe fn chains<V: Vector>(turns: usize) -> usize {
     // SAFETY: the caller's contract; the stores write the lanes of one vector to memory of 16 numbers.
     unsafe {
         let (a, b) = (V::splat(a), V::splat(b));
-        let mut sums = starts().map(|start| V::splat(start));
+        // Equal chains would be computed once.
+        let starts = black_box(core::array::from_fn::<f32, CHAINS, _>(|chain| chain as f32));
+        let mut sums = starts.map(|start| V::splat(start));
         for _ in 0..turns {
             for sum in &mut sums {
                 *sum = sum.add_product(a, b);
@@ -121,7 +118,7 @@ unsafe fn chains<V: Vector>(turns: usize) -> usize {
             black_box(numbers);
         }
     }
-    V::LANES
+    CHAINS * V::LANES
 }
 
 /// # Safety
@@ -149,8 +146,8 @@ mod tests {
     #[test]
     fn every_instruction_set_counts_its_operations() {
         for isa in Isa::available() {
-            let lanes = isa.lanes().max(SCALAR_LANES);
-            assert_eq!(multiply_adds(isa, 10), (2 * CHAINS * lanes * 10) as u64, "{isa}");
+            let numbers = if isa == Isa::SCALAR { 64 } else { 12 * isa.lanes() };
+            assert_eq!(multiply_adds(isa, 10), (2 * numbers * 10) as u64, "{isa}");
         }
     }
 
