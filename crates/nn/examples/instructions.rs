@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn settings(isa: Isa, batch_size: usize, chunk_size: usize, lanes: usize) -> EngineSettings {
     EngineSettings {
-        isa,
+        compute: isa.into(),
         threads: 1,
         batch_size,
         chunk_size,

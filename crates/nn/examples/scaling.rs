@@ -109,7 +109,7 @@ impl Case {
         let network = Network::<f32>::new(spec, 1)?;
         let batch_size = number(1)?;
         let settings = EngineSettings {
-            isa: Isa::chosen()?,
+            compute: Isa::chosen()?.into(),
             threads: 1,
             batch_size,
             chunk_size: number(2)?,
@@ -198,14 +198,23 @@ impl Case {
     }
 
     fn matrix_seconds(&self, parameter: &percept_nn::parameter::Parameter) -> f64 {
-        let Self { network, settings: EngineSettings { isa, optimizer, .. }, .. } = self;
+        let Self { network, settings: EngineSettings { compute, optimizer, .. }, .. } = self;
         let mut weights = network.values()[parameter.range.clone()].to_vec();
         let gradient = weights.clone();
         let mut state = vec![0.0; optimizer.state_len(parameter)];
         let mut scratch = vec![0.0; optimizer.scratch_len(parameter)];
         let (state, scratch) = (&mut state, &mut scratch);
         median(|| {
-            optimizer.update(*isa, parameter, 1, 1e-4, &mut weights, &gradient, state, scratch);
+            optimizer.update(
+                compute.isa,
+                parameter,
+                1,
+                1e-4,
+                &mut weights,
+                &gradient,
+                state,
+                scratch,
+            );
         })
     }
 }

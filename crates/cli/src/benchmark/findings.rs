@@ -57,7 +57,7 @@ impl Timed {
 impl Findings {
     /// The peak of the instruction set in use.
     pub(super) fn peak(&self, threads: usize) -> Option<f64> {
-        let is_it = |peak: &&Peak| peak.isa == self.isa && peak.threads == threads;
+        let is_it = |peak: &&Peak| peak.isa.name() == self.isa.name() && peak.threads == threads;
         self.peaks.iter().find(is_it).map(|peak| peak.rate)
     }
 

@@ -57,7 +57,7 @@ macro_rules! bodies {
         unsafe fn $product(product: &Product<'_, f32>, out: *mut f32) {
             let Product { geometry, left, panels, right, bias, finish, out_rows } = *product;
             let Left { rows, .. } = *geometry;
-            if rows.len() == 1 {
+            if rows.len() == 1 && !panels.plain && finish != Finish::Add {
                 // SAFETY: as this function's.
                 return unsafe { $row(product, out) };
             }
