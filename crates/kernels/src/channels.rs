@@ -16,7 +16,7 @@ pub const fn strip(channels: usize) -> usize {
 /// Numbers of scratch memory that the functions of this module ask for.
 #[must_use]
 pub const fn scratch_len(channels: usize) -> usize {
-    4 * strip(channels) * channels
+    5 * strip(channels) * channels
 }
 
 /// Repeats the numbers of `values` until `row` is full.
@@ -98,34 +98,44 @@ per_isa! {
     }
 }
 
+/// The scale and shift of each channel of a batch norm with a ReLU behind it: y = x * scale + shift.
+pub type Normal<'a, T> = (&'a [T], &'a [T]);
+
 per_isa! {
     /// The two sums of batch norm's backward: `grad_sum[c]` = sum of g, `product_sum[c]` = sum of g * (x - `center[c]`),
-    /// where g is grad_y, or 0 where `y` is given and not positive (the ReLU behind it).
+    /// where g is grad_y, or 0 where `relu` is given and its y is not positive.
     ///
     /// # Shapes
-    /// x, y and grad_y `[pixels, channels]`, center and both sums `[channels]`, scratch of at least [`scratch_len`].
+    /// x and grad_y `[pixels, channels]`, center and both sums `[channels]`, scratch of at least [`scratch_len`].
     pub fn gradient_sums<T>(
-        x: &[T], center: &[T], y: Option<&[T]>, grad_y: &[T], grad_sum: &mut [T], product_sum: &mut [T],
-        scratch: &mut [T],
+        x: &[T], center: &[T], relu: Option<Normal<'_, T>>, grad_y: &[T], grad_sum: &mut [T],
+        product_sum: &mut [T], scratch: &mut [T],
     ) {
         let width = strip(center.len()) * center.len();
         let (totals, rest) = scratch.split_at_mut(width);
         let (products, rest) = rest.split_at_mut(width);
-        let centers = &mut rest[..width];
+        let (centers, rest) = rest.split_at_mut(width);
+        let (scales, rest) = rest.split_at_mut(width);
+        let shifts = &mut rest[..width];
         totals.fill(T::ZERO);
         products.fill(T::ZERO);
         repeat(center, centers);
-        for (index, (x, grad_y)) in x.chunks(width).zip(grad_y.chunks(width)).enumerate() {
+        if let Some((scale, shift)) = relu {
+            repeat(scale, scales);
+            repeat(shift, shifts);
+        }
+        for (x, grad_y) in x.chunks(width).zip(grad_y.chunks(width)) {
             let sums = totals.iter_mut().zip(&mut *products);
-            if let Some(y) = y {
-                let y = &y[index * width..][..x.len()];
-                for ((((sums, x), grad_y), center), y) in sums.zip(x).zip(grad_y).zip(&*centers).zip(y) {
-                    let g = if *y > T::ZERO { *grad_y } else { T::ZERO };
+            let numbers = sums.zip(x).zip(grad_y).zip(&*centers);
+            if relu.is_some() {
+                let factors = scales.iter().zip(&*shifts);
+                for ((((sums, x), grad_y), center), (scale, shift)) in numbers.zip(factors) {
+                    let g = if *x * *scale + *shift > T::ZERO { *grad_y } else { T::ZERO };
                     *sums.0 += g;
                     *sums.1 += g * (*x - *center);
                 }
             } else {
-                for (((sums, x), grad_y), center) in sums.zip(x).zip(grad_y).zip(&*centers) {
+                for (((sums, x), grad_y), center) in numbers {
                     *sums.0 += *grad_y;
                     *sums.1 += *grad_y * (*x - *center);
                 }
@@ -137,30 +147,35 @@ per_isa! {
 }
 
 per_isa! {
-    /// `grad_x[pixel, c]` = `scale[c]` * g + `slope[c]` * `x[pixel, c]` + `shift[c]`, where g is grad_y, or 0 where `y` is given
-    /// and not positive.
+    /// `grad_x[pixel, c]` = `scale[c]` * g + `slope[c]` * `x[pixel, c]` + `shift[c]`, where g is grad_y, or 0 where `relu` is given
+    /// and its y is not positive.
     ///
     /// # Shapes
-    /// x, y, grad_y and grad_x `[pixels, channels]`, scale, slope and shift `[channels]`, scratch of [`scratch_len`].
+    /// x, grad_y and grad_x `[pixels, channels]`, scale, slope and shift `[channels]`, scratch of [`scratch_len`].
     pub fn gradient_combine<T>(
-        x: &[T], y: Option<&[T]>, grad_y: &[T], scale: &[T], slope: &[T], shift: &[T], grad_x: &mut [T],
-        scratch: &mut [T],
+        x: &[T], relu: Option<Normal<'_, T>>, grad_y: &[T], scale: &[T], slope: &[T], shift: &[T],
+        grad_x: &mut [T], scratch: &mut [T],
     ) {
         let width = strip(scale.len()) * scale.len();
         let (scales, rest) = scratch.split_at_mut(width);
         let (slopes, rest) = rest.split_at_mut(width);
-        let shifts = &mut rest[..width];
+        let (shifts, rest) = rest.split_at_mut(width);
+        let (y_scales, rest) = rest.split_at_mut(width);
+        let y_shifts = &mut rest[..width];
         repeat(scale, scales);
         repeat(slope, slopes);
         repeat(shift, shifts);
-        let rows = x.chunks(width).zip(grad_y.chunks(width)).zip(grad_x.chunks_mut(width));
-        for (index, ((x, grad_y), grad_x)) in rows.enumerate() {
+        if let Some((scale, shift)) = relu {
+            repeat(scale, y_scales);
+            repeat(shift, y_shifts);
+        }
+        for ((x, grad_y), grad_x) in x.chunks(width).zip(grad_y.chunks(width)).zip(grad_x.chunks_mut(width)) {
             let factors = scales.iter().zip(&*slopes).zip(&*shifts);
             let numbers = grad_x.iter_mut().zip(x).zip(grad_y).zip(factors);
-            if let Some(y) = y {
-                let y = &y[index * width..][..x.len()];
-                for ((((grad_x, x), grad_y), ((scale, slope), shift)), y) in numbers.zip(y) {
-                    let g = if *y > T::ZERO { *grad_y } else { T::ZERO };
+            if relu.is_some() {
+                let normal = y_scales.iter().zip(&*y_shifts);
+                for ((((grad_x, x), grad_y), ((scale, slope), shift)), (y_scale, y_shift)) in numbers.zip(normal) {
+                    let g = if *x * *y_scale + *y_shift > T::ZERO { *grad_y } else { T::ZERO };
                     *grad_x = *scale * g + *slope * *x + *shift;
                 }
             } else {

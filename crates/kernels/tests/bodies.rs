@@ -89,8 +89,9 @@ const TOLERANCE: f64 = 1e-3;
 fn channel_sums_are_those_of_plain_loops_in_f64() {
     for isa in bodies("channels") {
         for (pixels, c) in [(1, 1), (5, 3), (49, 6), (100, 16), (30, 24), (64, 33), (3, 200)] {
-            let (x, y, g) = (random(pixels * c, 1), random(pixels * c, 2), random(pixels * c, 3));
-            let center = random(c, 4);
+            let (x, g) = (random(pixels * c, 1), random(pixels * c, 3));
+            let [center, scale, shift] = [4, 5, 6].map(|example| random(c, example));
+            let y = |i: usize| x[i] * scale[i % c] + shift[i % c];
             let mut scratch = vec![f32::NAN; channels::scratch_len(c)];
             let column = |of: &dyn Fn(usize) -> f64, channel: usize| -> f64 {
                 (0..pixels).map(|p| of(p * c + channel)).sum()
@@ -109,19 +110,19 @@ fn channel_sums_are_those_of_plain_loops_in_f64() {
             channels::sum_of_squares(isa, &x, &center, &mut sums, &mut scratch);
             check(&sums, &|i| (wide(&x, i) - wide(&center, i % c)).powi(2), "sum of squares");
             for masked in [false, true] {
-                let mask = masked.then_some(&y[..]);
+                let relu = masked.then_some((&scale[..], &shift[..]));
                 let mut products = vec![7.0; c];
                 channels::gradient_sums(
                     isa,
                     &x,
                     &center,
-                    mask,
+                    relu,
                     &g,
                     &mut sums,
                     &mut products,
                     &mut scratch,
                 );
-                let g = |i: usize| if masked && y[i] <= 0.0 { 0.0 } else { wide(&g, i) };
+                let g = |i: usize| if masked && y(i) <= 0.0 { 0.0 } else { wide(&g, i) };
                 check(&sums, &g, "gradient sum");
                 check(&products, &|i| g(i) * (wide(&x, i) - wide(&center, i % c)), "product sum");
             }
@@ -134,8 +135,10 @@ fn channel_maps_are_those_of_plain_loops() {
     for isa in bodies("channel maps") {
         for (pixels, c) in [(1, 1), (5, 3), (49, 6), (100, 16), (30, 24), (64, 33), (3, 200)] {
             let len = pixels * c;
-            let (x, y, g) = (random(len, 1), random(len, 2), random(len, 3));
-            let [scale, slope, shift] = [4, 5, 6].map(|example| random(c, example));
+            let (x, g) = (random(len, 1), random(len, 3));
+            let [scale, slope, shift, y_scale, y_shift] =
+                [4, 5, 6, 7, 8].map(|example| random(c, example));
+            let y = |i: usize| x[i] * y_scale[i % c] + y_shift[i % c];
             let mut scratch = vec![f32::NAN; channels::scratch_len(c)];
             for on in [false, true] {
                 let mut out = vec![7.0; len];
@@ -145,11 +148,11 @@ fn channel_maps_are_those_of_plain_loops() {
                     .map(|v| if on && v < 0.0 { 0.0 } else { v })
                     .collect();
                 assert_same(&out, &expected, &format!("{isa} scale_shift {pixels}x{c}"));
-                let mask = on.then_some(&y[..]);
+                let relu = on.then_some((&y_scale[..], &y_shift[..]));
                 channels::gradient_combine(
                     isa,
                     &x,
-                    mask,
+                    relu,
                     &g,
                     &scale,
                     &slope,
@@ -159,7 +162,7 @@ fn channel_maps_are_those_of_plain_loops() {
                 );
                 let expected: Vec<f32> = (0..len)
                     .map(|i| {
-                        let g = if on && y[i] <= 0.0 { 0.0 } else { g[i] };
+                        let g = if on && y(i) <= 0.0 { 0.0 } else { g[i] };
                         scale[i % c] * g + slope[i % c] * x[i] + shift[i % c]
                     })
                     .collect();

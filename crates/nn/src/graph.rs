@@ -13,6 +13,7 @@ use crate::layers::conv_pool::ConvPoolLayer;
 use crate::layers::dense::DenseLayer;
 use crate::layers::dropout::DropoutLayer;
 use crate::layers::layer_norm::LayerNormLayer;
+use crate::layers::norm_pool::NormPoolLayer;
 use crate::layers::pool::{AvgPoolLayer, MaxPoolLayer};
 use crate::layers::{Layer, Purpose};
 use crate::spec::{LayerSpec, Pool};
@@ -143,8 +144,13 @@ impl<T: Element> Lowering<'_, T> {
             fused.count += 1;
         }
         // Windows of few channels are too small for bf16's tiles.
-        let takes_pool = matches!(&layers[0].spec, LayerSpec::Conv(conv) if conv.groups == 1)
-            && (!self.is_bf16() || layers[0].input.channels <= FEW_CHANNELS);
+        let takes_pool = match &layers[0].spec {
+            LayerSpec::Conv(conv) => {
+                conv.groups == 1 && (!self.is_bf16() || layers[0].input.channels <= FEW_CHANNELS)
+            }
+            LayerSpec::BatchNorm(_) => self.mode != Mode::Inference,
+            _ => false,
+        };
         if let Some(info) = layers.get(fused.count).filter(|_| fused.relu && takes_pool)
             && let LayerSpec::MaxPool(pool) = &info.spec
             && windows(pool, info).is_halving()
@@ -272,7 +278,11 @@ impl<T: Element> Lowering<'_, T> {
                     return Some(Box::new(FixedNormLayer { channels, eps, relu }));
                 }
                 let (pixels, momentum) = (info.input.pixels(), norm.momentum);
-                Some(Box::new(BatchNormLayer { pixels, channels, eps, momentum, relu }))
+                let norm = BatchNormLayer { pixels, channels, eps, momentum, relu };
+                Some(match fused.pool {
+                    Some(_) => Box::new(NormPoolLayer { norm, columns: info.input.width }),
+                    None => Box::new(norm),
+                })
             }
             LayerSpec::LayerNorm(norm) => {
                 Some(Box::new(LayerNormLayer { len: info.input.len(), eps: norm.eps }))

@@ -92,6 +92,16 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("batch norm", "[3, 2, 4]", r#"{ kind = "batch_norm" }"#),
     ("batch norm of features", "[1, 1, 6]", r#"{ kind = "batch_norm" }"#),
     ("batch norm with relu", "[3, 3, 3]", r#"{ kind = "batch_norm" }, { kind = "relu" }"#),
+    (
+        "batch norm with relu and pool",
+        "[4, 6, 3]",
+        r#"{ kind = "batch_norm" }, { kind = "relu" }, { kind = "max_pool", kernel_size = 2 }"#,
+    ),
+    (
+        "batch norm with relu and an odd pool",
+        "[5, 4, 2]",
+        r#"{ kind = "batch_norm" }, { kind = "relu" }, { kind = "max_pool", kernel_size = 2 }"#,
+    ),
     ("layer norm", "[2, 3, 2]", r#"{ kind = "layer_norm" }"#),
     ("relu", "[3, 3, 2]", r#"{ kind = "relu" }"#),
     ("leaky relu", "[3, 3, 2]", r#"{ kind = "leaky_relu", slope = 0.2 }"#),

@@ -14,6 +14,7 @@
 use super::{Backward, BatchStatistics, Forward, Layer, Needs};
 use percept_kernels::channels as kernel;
 use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
 use percept_kernels::slices;
 
 /// The training form: statistics from the chunk.
@@ -27,85 +28,143 @@ pub(crate) struct BatchNormLayer {
     pub relu: bool,
 }
 
+/// The factors of g, of x and of 1 in the gradient by the input; before they are made, `scale` holds the sum of g and
+/// `slope` that of g * xhat.
+pub(super) struct GradientCoefficients<'a, T> {
+    pub scale: &'a mut [T],
+    pub slope: &'a mut [T],
+    pub shift: &'a mut [T],
+}
+
+impl BatchNormLayer {
+    /// Takes mean and variance of the chunk: `saved` receives the mean and 1 / sqrt(variance + eps), `statistics` the mean and
+    /// the variance.
+    pub(super) fn take_statistics<T: Element>(
+        &self,
+        isa: Isa,
+        input: &[T],
+        saved: &mut [T],
+        statistics: &mut [T],
+        scratch: &mut [T],
+    ) {
+        let n = T::from_f64((input.len() / self.channels) as f64);
+        let (mean, inverse) = saved.split_at_mut(self.channels);
+        let (mean_out, variance) = statistics.split_at_mut(self.channels);
+        kernel::sum(isa, input, mean, scratch);
+        mean.iter_mut().for_each(|mean| *mean /= n);
+        kernel::sum_of_squares(isa, input, mean, variance, scratch);
+        variance.iter_mut().for_each(|variance| *variance /= n);
+        mean_out.copy_from_slice(mean);
+        for (inverse, variance) in inverse.iter_mut().zip(variance) {
+            *inverse = T::ONE / (*variance + T::from_f64(self.eps)).sqrt();
+        }
+    }
+
+    /// y = x * scale + shift; the same bits whenever they are asked for.
+    pub(super) fn coefficients<T: Element>(
+        &self,
+        parameters: &[T],
+        saved: &[T],
+        scale: &mut [T],
+        shift: &mut [T],
+    ) {
+        let (weight, bias) = parameters.split_at(self.channels);
+        let (mean, inverse) = saved.split_at(self.channels);
+        for i in 0..self.channels {
+            scale[i] = weight[i] * inverse[i];
+            shift[i] = bias[i] - mean[i] * scale[i];
+        }
+    }
+
+    /// The sums of g * (x - mean) become those of g * xhat.
+    pub(super) fn finish_sums<T: Element>(&self, saved: &[T], product_sum: &mut [T]) {
+        let inverse = &saved[self.channels..];
+        product_sum.iter_mut().zip(inverse).for_each(|(sum, inverse)| *sum *= *inverse);
+    }
+
+    /// grad_x = scale * g + slope * x + shift with the terms of the formula collected.
+    pub(super) fn gradient_coefficients<T: Element>(
+        &self,
+        parameters: &[T],
+        saved: &[T],
+        n: T,
+        coefficients: GradientCoefficients<'_, T>,
+    ) {
+        let (mean, inverse) = saved.split_at(self.channels);
+        let GradientCoefficients { scale, slope, shift } = coefficients;
+        for i in 0..self.channels {
+            let weight_inverse = parameters[i] * inverse[i];
+            let (grad_sum, product_sum) = (scale[i], slope[i]);
+            scale[i] = weight_inverse;
+            slope[i] = -(weight_inverse * inverse[i] * product_sum / n);
+            shift[i] = -(weight_inverse * grad_sum / n) - slope[i] * mean[i];
+        }
+    }
+}
+
 impl<T: Element> Layer<T> for BatchNormLayer {
     fn needs(&self, _chunk: usize) -> Needs {
         Needs {
             // mean and 1 / sqrt(variance + eps)
             saved: 2 * self.channels,
-            scratch: 3 * self.channels + kernel::scratch_len(self.channels),
+            scratch: 5 * self.channels + kernel::scratch_len(self.channels),
             // mean and variance
             statistics: 2 * self.channels,
             backward_reads_input: true,
-            backward_reads_output: self.relu,
             ..Needs::default()
         }
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
         let c = self.channels;
-        let n = T::from_f64((pass.input.len() / c) as f64);
-        let (weight, bias) = pass.parameters.split_at(c);
-        let (mean, inverse) = pass.saved.split_at_mut(c);
-        let (mean_out, variance) = pass.statistics.split_at_mut(c);
-        let (coefficients, scratch) = pass.scratch.split_at_mut(3 * c);
-        kernel::sum(pass.isa, pass.input, mean, scratch);
-        mean.iter_mut().for_each(|mean| *mean /= n);
-        kernel::sum_of_squares(pass.isa, pass.input, mean, variance, scratch);
-        variance.iter_mut().for_each(|variance| *variance /= n);
-        mean_out.copy_from_slice(mean);
+        let (coefficients, scratch) = pass.scratch.split_at_mut(5 * c);
+        self.take_statistics(pass.isa, pass.input, pass.saved, pass.statistics, scratch);
         let (scale, shift) = coefficients.split_at_mut(c);
-        for i in 0..c {
-            inverse[i] = T::ONE / (variance[i] + T::from_f64(self.eps)).sqrt();
-            scale[i] = weight[i] * inverse[i];
-            shift[i] = bias[i] - mean[i] * scale[i];
-        }
-        let shift = &shift[..c];
+        let shift = &mut shift[..c];
+        self.coefficients(pass.parameters, pass.saved, scale, shift);
         kernel::scale_shift(pass.isa, pass.input, scale, shift, self.relu, pass.output, scratch);
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let c = self.channels;
-        let n = T::from_f64((pass.input.len() / c) as f64);
-        let (mean, inverse) = pass.saved.split_at(c);
-        let (grad_weight, grad_bias) = pass.gradients.split_at_mut(c);
-        let (coefficients, scratch) = pass.scratch.split_at_mut(3 * c);
-        let (grad_sum, rest) = coefficients.split_at_mut(c);
-        let (product_sum, shift) = rest.split_at_mut(c);
-        let y = self.relu.then_some(pass.output);
+        let mean = &pass.saved[..c];
+        let (coefficients, scratch) = pass.scratch.split_at_mut(5 * c);
+        let (sums, rest) = coefficients.split_at_mut(2 * c);
+        let (grad_sum, product_sum) = sums.split_at_mut(c);
+        let (shift, rest) = rest.split_at_mut(c);
+        let (y_scale, y_shift) = rest.split_at_mut(c);
+        // The ReLU behind: y is made again, which is cheaper than to read it.
+        self.coefficients(pass.parameters, pass.saved, y_scale, y_shift);
+        let relu = self.relu.then_some((&*y_scale, &*y_shift));
+        let (isa, grad_output) = (pass.isa, &*pass.grad_output);
         kernel::gradient_sums(
-            pass.isa,
+            isa,
             pass.input,
             mean,
-            y,
-            pass.grad_output,
+            relu,
+            grad_output,
             grad_sum,
             product_sum,
             scratch,
         );
-        for i in 0..c {
-            product_sum[i] *= inverse[i];
-        }
-        slices::add(pass.isa, product_sum, grad_weight);
-        slices::add(pass.isa, grad_sum, grad_bias);
+        self.finish_sums(pass.saved, product_sum);
+        let (grad_weight, grad_bias) = pass.gradients.split_at_mut(c);
+        slices::add(isa, product_sum, grad_weight);
+        slices::add(isa, grad_sum, grad_bias);
         if pass.grad_input.is_empty() {
             return;
         }
-        // grad_x = scale * g + slope * x + shift with the terms of the formula above collected.
-        let (scale, slope) = (grad_sum, product_sum);
-        for i in 0..c {
-            let weight_inverse = pass.parameters[i] * inverse[i];
-            let (grad_sum, product_sum) = (scale[i], slope[i]);
-            scale[i] = weight_inverse;
-            slope[i] = -(weight_inverse * inverse[i] * product_sum / n);
-            shift[i] = -(weight_inverse * grad_sum / n) - slope[i] * mean[i];
-        }
+        let n = T::from_f64((pass.input.len() / c) as f64);
+        let coefficients =
+            GradientCoefficients { scale: grad_sum, slope: product_sum, shift: &mut *shift };
+        self.gradient_coefficients(pass.parameters, pass.saved, n, coefficients);
         kernel::gradient_combine(
-            pass.isa,
+            isa,
             pass.input,
-            y,
-            pass.grad_output,
-            scale,
-            slope,
+            relu,
+            grad_output,
+            grad_sum,
+            product_sum,
             shift,
             pass.grad_input,
             scratch,

@@ -14,6 +14,7 @@ pub(crate) mod dense;
 pub(crate) mod dropout;
 mod fold;
 pub(crate) mod layer_norm;
+pub(crate) mod norm_pool;
 pub(crate) mod pool;
 
 use percept_kernels::element::Element;
