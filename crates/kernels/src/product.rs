@@ -12,6 +12,7 @@
 
 use crate::element::Element;
 use crate::isa::{Isa, IsaName};
+use core::ops::Range;
 
 mod simd;
 
@@ -181,6 +182,29 @@ impl Panels {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Columns of a panel, with those that fill its last vector; the last panel may have fewer.
+    #[must_use]
+    pub const fn panel_columns(&self) -> usize {
+        self.vectors * self.lanes
+    }
+
+    /// The layout of some columns alone, and their place in the packed matrix.
+    ///
+    /// # Panics
+    /// When they do not begin with a panel, or end within one that is not the last.
+    #[must_use]
+    pub fn cut(&self, columns: Range<usize>) -> (Self, Range<usize>) {
+        let Range { start, end } = columns;
+        let panel = self.panel_columns();
+        assert!(start.is_multiple_of(panel), "a cut begins with a panel");
+        assert!(
+            end == self.n || end < self.n && end.is_multiple_of(panel),
+            "a cut ends with a panel"
+        );
+        let cut = Self { n: end - start, ..*self };
+        (cut, start * self.k..start * self.k + cut.len())
     }
 
     /// Packs the matrix whose element (k, n) is `at(k, n)`.

@@ -6,12 +6,18 @@
 
 use crate::arena::{LINE, Lifetime, place};
 use crate::graph::{Graph, Node};
-use crate::layers::{Backward, BatchStatistics, DrawName, Forward, Needs};
+use crate::layers::{Backward, Banded, BatchStatistics, DrawName, Forward, Needs};
 use crate::memory::{PlannedBuffer, Use};
+use percept_kernels::aligned::Aligned;
+use percept_kernels::crew::Crew;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::slices;
 use std::ops::Range;
+
+/// The work from which on a layer's output for a single image is worth the meeting of several threads: some microseconds
+/// of one, measured.
+const BANDED_WORK: usize = 300_000;
 
 /// A graph, the places of its buffers, and how to run it.
 #[derive(Debug)]
@@ -306,6 +312,71 @@ impl<T: Element> Plan<T> {
         for node in 0..self.graph.nodes.len() {
             self.forward_node(node, images, draw, numbers, arena, statistics);
         }
+    }
+
+    /// Runs every node forward for a single image, as [`forward`](Self::forward) does, the large ones on all threads of
+    /// the crew. `scratch` has [`band_scratch_len`](Self::band_scratch_len) numbers for each.
+    pub(crate) fn forward_alone(
+        &self,
+        crew: &mut Crew,
+        scratch: &mut [Aligned<T>],
+        numbers: Numbers<'_, T>,
+        arena: &mut [T],
+    ) {
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            match node.layer.banded().filter(|banded| banded.work() >= BANDED_WORK) {
+                Some(banded) => self.forward_bands(index, banded, crew, scratch, numbers, arena),
+                None => {
+                    self.forward_node(index, 1, DrawName::default(), numbers, arena, &mut []);
+                }
+            }
+        }
+    }
+
+    fn forward_bands(
+        &self,
+        index: usize,
+        banded: &dyn Banded<T>,
+        crew: &mut Crew,
+        scratch: &mut [Aligned<T>],
+        numbers: Numbers<'_, T>,
+        arena: &mut [T],
+    ) {
+        let (step, node) = (&self.steps[index], &self.graph.nodes[index]);
+        let [input, output] =
+            disjoint(arena, [self.value_range(node.input, 1), self.value_range(node.output, 1)]);
+        let input = &*input;
+        let rows = banded.rows().div_ceil(crew.threads());
+        crew.for_each_chunk(
+            scratch,
+            (output, rows * banded.row_len()),
+            (&mut [(); 0], 1),
+            |scratch, band, output, _| {
+                banded.forward_band(
+                    band * rows,
+                    Forward {
+                        isa: self.isa,
+                        images: 1,
+                        draw: DrawName::default(),
+                        parameters: &numbers.parameters[node.parameters.clone()],
+                        packed: &numbers.packed[step.packed.clone()],
+                        input,
+                        second: &[],
+                        output,
+                        saved: &mut [],
+                        scratch,
+                        statistics: &mut [],
+                    },
+                );
+            },
+        );
+    }
+
+    /// Numbers of scratch memory that a thread needs for its bands.
+    pub(crate) fn band_scratch_len(&self) -> usize {
+        let nodes = self.graph.nodes.iter().zip(&self.steps);
+        let banded = nodes.filter(|(node, _)| node.layer.banded().is_some());
+        banded.map(|(_, step)| step.forward_scratch.len()).max().unwrap_or(0)
     }
 
     /// Runs every node backward.

@@ -39,6 +39,8 @@ pub struct Predictor<T: Element = f32> {
     input_len: usize,
     crew: Crew,
     workers: Vec<Worker<T>>,
+    /// Of each thread, for its band of a single image.
+    scratch: Vec<Aligned<T>>,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,10 @@ impl<T: Element> Predictor<T> {
                 labels: vec![0; chunk],
             })
             .collect();
+        let scratch =
+            (0..crew.threads()).map(|_| Aligned::zeros(plan.band_scratch_len())).collect();
         let mut predictor = Self {
+            scratch,
             values: Aligned::zeros(network.values().len()),
             packed: Aligned::zeros(plan.packed_len()),
             input_len: network.description().input.len(),
@@ -159,6 +164,9 @@ impl<T: Element> Predictor<T> {
     ) {
         let classes = self.classes();
         assert_eq!(logits.len(), examples * classes, "logits of {examples} examples");
+        if examples < self.threads() {
+            return self.run_one_by_one(source, logits, labels);
+        }
         let size = self.chunk_of(examples);
         let plan = &self.plan;
         let numbers = Numbers { parameters: &self.values, packed: &self.packed };
@@ -172,6 +180,21 @@ impl<T: Element> Predictor<T> {
                 labels.copy_from_slice(&worker.labels[..labels.len()]);
             },
         );
+    }
+
+    /// All threads work on the same image: for fewer images than threads.
+    fn run_one_by_one(&mut self, source: &dyn Source<T>, logits: &mut [T], labels: &mut [u32]) {
+        let numbers = Numbers { parameters: &self.values, packed: &self.packed };
+        let Worker { arena, labels: label, .. } = &mut self.workers[0];
+        let classes = self.plan.output_len();
+        for (position, logits) in logits.chunks_exact_mut(classes).enumerate() {
+            source.fill(0, position, self.plan.input(arena, 1), &mut label[..1]);
+            self.plan.forward_alone(&mut self.crew, &mut self.scratch, numbers, arena);
+            logits.copy_from_slice(self.plan.output(arena, 1));
+            if let Some(to) = labels.get_mut(position) {
+                *to = label[0];
+            }
+        }
     }
 
     /// Images of a chunk: no more than planned, and so few that there is a chunk for each thread.

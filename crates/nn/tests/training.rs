@@ -244,6 +244,34 @@ fn a_batch_predicts_what_its_images_predict_one_by_one() {
     }
 }
 
+/// Layers that are large enough for several threads to share a single image: padded and not, with strides and groups, and
+/// dense with a last panel that is not full.
+#[test]
+fn threads_that_share_an_image_give_the_same_bits() {
+    let text = r#"
+        input = [12, 12, 1]
+        layers = [
+            { kind = "conv", out_channels = 32, kernel_size = 3, padding = 1 }, { kind = "relu" },
+            { kind = "conv", out_channels = 32, kernel_size = 3, padding = 1 }, { kind = "batch_norm" }, { kind = "relu" },
+            { kind = "conv", out_channels = 64, kernel_size = 3, stride = 2 },
+            { kind = "conv", out_channels = 128, kernel_size = [5, 3], stride = [2, 1], padding = [2, 1], groups = 2 },
+            { kind = "flatten" }, { kind = "dense", out_features = 150 }, { kind = "relu" },
+            { kind = "dense", out_features = 4 },
+        ]
+    "#;
+    let (pixels, _) = examples(5);
+    for isa in Isa::available() {
+        let network = network(text);
+        let whole = Predictor::new(&network, isa, 1).logits(&pixels);
+        for threads in [2, 3, 7] {
+            let mut predictor = Predictor::new(&network, isa, threads);
+            let single: Vec<f32> =
+                pixels.chunks(144).flat_map(|image| predictor.logits(image)).collect();
+            assert_eq!(whole, single, "{isa}, {threads} threads");
+        }
+    }
+}
+
 /// The folded batch norm against a network of f64 on the scalar bodies.
 #[test]
 fn every_body_predicts_what_the_scalar_truth_predicts() {

@@ -8,7 +8,7 @@
 
 use super::conv_gradient::InputGradient;
 use super::fold::Fold;
-use super::{Backward, Forward, Layer, Needs, Purpose};
+use super::{Backward, Banded, Forward, Layer, Needs, Purpose, WRITING};
 use crate::shape::{Shape, Size};
 use crate::spec::Conv;
 use percept_kernels::activation;
@@ -184,6 +184,34 @@ impl ConvLayer {
         &scratch[..self.frame.len()]
     }
 
+    /// Makes the first `rows` rows of the output of a framed image.
+    fn convolve<T: Element>(
+        &self,
+        isa: Isa,
+        rows: usize,
+        framed: &[T],
+        packed: &[T],
+        out: &mut [T],
+    ) {
+        let windows = Left { rows: Grid { outer: rows, ..self.windows.rows }, ..self.windows };
+        let out_rows = Grid { outer: rows, ..self.out_rows };
+        for group in 0..self.geometry.groups {
+            let packed = &packed[group * self.group_len()..][..self.group_len()];
+            let (weight, bias) = packed.split_at(self.panels.len());
+            multiply(
+                isa,
+                &windows,
+                &framed[group * self.geometry.group_inputs()..],
+                &self.panels,
+                weight,
+                Some(bias),
+                self.finish(),
+                &out_rows,
+                &mut out[group * self.geometry.group_outputs()..],
+            );
+        }
+    }
+
     /// Packs each group's weights with their bias: element (k, o) of the weight is `at(k, o)`, of the bias `shift[o]`.
     fn pack_forward<T: Element>(
         &self,
@@ -276,22 +304,12 @@ impl<T: Element> Layer<T> for ConvLayer {
         let images = pass.input.chunks_exact(input.len());
         for (image, out) in images.zip(pass.output.chunks_exact_mut(output.len())) {
             let framed = self.framed(image, pass.scratch);
-            for group in 0..self.geometry.groups {
-                let packed = &pass.packed[group * self.group_len()..][..self.group_len()];
-                let (weight, bias) = packed.split_at(self.panels.len());
-                multiply(
-                    pass.isa,
-                    &self.windows,
-                    &framed[group * self.geometry.group_inputs()..],
-                    &self.panels,
-                    weight,
-                    Some(bias),
-                    self.finish(),
-                    &self.out_rows,
-                    &mut out[group * self.geometry.group_outputs()..],
-                );
-            }
+            self.convolve(pass.isa, output.height, framed, pass.packed, out);
         }
+    }
+
+    fn banded(&self) -> Option<&dyn Banded<T>> {
+        Some(self)
     }
 
     fn backward(&self, mut pass: Backward<'_, T>) {
@@ -306,5 +324,38 @@ impl<T: Element> Layer<T> for ConvLayer {
             let Backward { isa, packed, grad_output, grad_input, scratch, .. } = pass;
             self.write_input_gradient(isa, packed, grad_output, grad_input, scratch);
         }
+    }
+}
+
+impl<T: Element> Banded<T> for ConvLayer {
+    fn rows(&self) -> usize {
+        self.geometry.output.height
+    }
+
+    fn row_len(&self) -> usize {
+        self.geometry.output.width * self.geometry.output.channels
+    }
+
+    fn work(&self) -> usize {
+        self.geometry.output.len().saturating_mul(self.geometry.rows() + WRITING)
+    }
+
+    fn forward_band(&self, first: usize, pass: Forward<'_, T>) {
+        let rows = pass.output.len() / Banded::<T>::row_len(self);
+        let above = first * self.geometry.stride.height;
+        let framed = if self.frame.is_identity() {
+            &pass.input[above * self.frame.width * self.frame.channels..]
+        } else {
+            // The rows of the whole frame that the band's windows see.
+            let frame = Frame {
+                top: self.frame.top - above.cast_signed(),
+                frame_height: (rows - 1) * self.geometry.stride.height
+                    + self.geometry.kernel.height,
+                ..self.frame
+            };
+            frame.place(pass.input, T::ZERO, pass.scratch);
+            &pass.scratch[..frame.len()]
+        };
+        self.convolve(pass.isa, rows, framed, pass.packed, pass.output);
     }
 }

@@ -3,7 +3,7 @@
 //! Parameters: weight `[in_features, out_features]`, bias `[out_features]`.
 
 use super::fold::Fold;
-use super::{Backward, Forward, Layer, Needs, Purpose};
+use super::{Backward, Banded, Forward, Layer, Needs, Purpose, WRITING};
 use percept_kernels::activation;
 use percept_kernels::channels;
 use percept_kernels::element::Element;
@@ -46,6 +46,29 @@ impl DenseLayer {
     /// The rows of `features` numbers of each image.
     fn rows(images: usize, features: usize) -> Grid {
         Grid::line(images, features)
+    }
+
+    /// Multiplies with some columns of the weight, and their bias.
+    fn apply<T: Element>(
+        &self,
+        isa: Isa,
+        images: usize,
+        input: &[T],
+        panels: &Panels,
+        [weight, bias]: [&[T]; 2],
+        output: &mut [T],
+    ) {
+        multiply(
+            isa,
+            &Self::left(images, self.in_features),
+            input,
+            panels,
+            weight,
+            Some(bias),
+            if self.relu { Finish::StoreRelu } else { Finish::Store },
+            &Self::rows(images, panels.n),
+            output,
+        );
     }
 
     fn left(images: usize, features: usize) -> Left {
@@ -95,17 +118,11 @@ impl<T: Element> Layer<T> for DenseLayer {
     fn forward(&self, pass: Forward<'_, T>) {
         let (weight, rest) = pass.packed.split_at(self.forward.len());
         let bias = &rest[..self.forward.padded_columns()];
-        multiply(
-            pass.isa,
-            &Self::left(pass.images, self.in_features),
-            pass.input,
-            &self.forward,
-            weight,
-            Some(bias),
-            if self.relu { Finish::StoreRelu } else { Finish::Store },
-            &Self::rows(pass.images, self.out_features),
-            pass.output,
-        );
+        self.apply(pass.isa, pass.images, pass.input, &self.forward, [weight, bias], pass.output);
+    }
+
+    fn banded(&self) -> Option<&dyn Banded<T>> {
+        Some(self)
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
@@ -146,5 +163,27 @@ impl<T: Element> Layer<T> for DenseLayer {
                 pass.grad_input,
             );
         }
+    }
+}
+
+/// The "rows" are panels of columns.
+impl<T: Element> Banded<T> for DenseLayer {
+    fn rows(&self) -> usize {
+        self.out_features.div_ceil(self.forward.panel_columns())
+    }
+
+    fn row_len(&self) -> usize {
+        self.forward.panel_columns()
+    }
+
+    fn work(&self) -> usize {
+        (self.in_features + WRITING).saturating_mul(self.out_features)
+    }
+
+    fn forward_band(&self, first: usize, pass: Forward<'_, T>) {
+        let start = first * self.forward.panel_columns();
+        let (panels, place) = self.forward.cut(start..start + pass.output.len());
+        let bias = &pass.packed[self.forward.len() + start..][..panels.padded_columns()];
+        self.apply(pass.isa, 1, pass.input, &panels, [&pass.packed[place], bias], pass.output);
     }
 }

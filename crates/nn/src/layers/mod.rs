@@ -136,11 +136,35 @@ pub(crate) trait Layer<T: Element>: Send + Sync + Debug {
     /// output = f(input).
     fn forward(&self, pass: Forward<'_, T>);
 
+    /// The layer as one whose output for a single image can be made in bands, where it can.
+    fn banded(&self) -> Option<&dyn Banded<T>> {
+        None
+    }
+
     /// grad_input = grad_output * df/dinput, and gradients += grad_output * df/dparameters.
     fn backward(&self, pass: Backward<'_, T>);
 
     /// Merges the statistics of a batch's chunks, in order, into the layer's buffers.
     fn merge_statistics(&self, _batch: &BatchStatistics<'_, T>, _buffers: &mut [T]) {}
+}
+
+/// What a number of the output costs besides its multiply-adds, in these.
+pub(crate) const WRITING: usize = 8;
+
+/// A layer whose output for a single image can be made in bands of rows, so that several threads can make it. The numbers
+/// are those that [`Layer::forward`] makes, bit for bit.
+pub(crate) trait Banded<T: Element>: Sync {
+    /// Rows of the output.
+    fn rows(&self) -> usize;
+
+    /// Numbers of a row; the last may have fewer.
+    fn row_len(&self) -> usize;
+
+    /// Multiply-adds of all rows, and [`WRITING`] for each number that is written.
+    fn work(&self) -> usize;
+
+    /// Makes the rows from `first` on that `pass.output` has room for; all else is as in [`Layer::forward`].
+    fn forward_band(&self, first: usize, pass: Forward<'_, T>);
 }
 
 /// What a layer is made for.
