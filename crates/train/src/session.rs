@@ -29,7 +29,9 @@ impl LoadedModel {
     /// # Errors
     /// [`TrainError::Model`] and [`TrainError::UnsoundModel`] where the file is not a sound model.
     pub fn open(path: &Path, threads: usize) -> Result<Self, TrainError> {
-        Self::new(Model::read(path)?, &path.display().to_string(), threads)
+        let origin = path.display().to_string();
+        let (model, ready) = Model::read_and(path, |model| Ready::new(model, &origin, threads))?;
+        Ok(ready?.with(model))
     }
 
     /// Makes a model ready; `origin` says in errors where it came from.
@@ -37,19 +39,7 @@ impl LoadedModel {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn new(model: Model, origin: &str, threads: usize) -> Result<Self, TrainError> {
-        let unsound =
-            |reason: String| TrainError::UnsoundModel { origin: origin.to_owned(), reason };
-        let description = Description::new(&model.spec).map_err(|e| unsound(e.to_string()))?;
-        check_tensors(origin, &model.tensors, &description)?;
-        let mut network = Network::zeroed(model.spec.clone())?;
-        let (parameters, buffers) = network.tensors_mut();
-        model.restore(origin, parameters, buffers)?;
-        let preprocessing: Preprocessing = model.preprocessing_as(origin)?;
-        preprocessing.check().map_err(|e| unsound(e.to_string()))?;
-        check(&model, &preprocessing, &network, origin)?;
-        let normalisation = preprocessing.normalisation.clone();
-        let evaluator = Evaluator::new(&network, normalisation, Isa::chosen()?, threads);
-        Ok(Self { model, preprocessing, network, evaluator })
+        Ok(Ready::new(&model, origin, threads)?.with(model))
     }
 
     /// Probabilities of prepared images (see [`Preprocessing::prepare_normalised`]).
@@ -91,6 +81,36 @@ impl LoadedModel {
             return Ok(());
         };
         Err(TrainError::Mismatch { reason })
+    }
+}
+
+/// What is made of a model.
+struct Ready {
+    preprocessing: Preprocessing,
+    network: Network,
+    evaluator: Evaluator,
+}
+
+impl Ready {
+    fn new(model: &Model, origin: &str, threads: usize) -> Result<Self, TrainError> {
+        let unsound =
+            |reason: String| TrainError::UnsoundModel { origin: origin.to_owned(), reason };
+        let description = Description::new(&model.spec).map_err(|e| unsound(e.to_string()))?;
+        check_tensors(origin, &model.tensors, &description)?;
+        let mut network = Network::zeroed(model.spec.clone())?;
+        let (parameters, buffers) = network.tensors_mut();
+        model.restore(origin, parameters, buffers)?;
+        let preprocessing: Preprocessing = model.preprocessing_as(origin)?;
+        preprocessing.check().map_err(|e| unsound(e.to_string()))?;
+        check(model, &preprocessing, &network, origin)?;
+        let normalisation = preprocessing.normalisation.clone();
+        let evaluator = Evaluator::new(&network, normalisation, Isa::chosen()?, threads);
+        Ok(Self { preprocessing, network, evaluator })
+    }
+
+    fn with(self, model: Model) -> LoadedModel {
+        let Self { preprocessing, network, evaluator } = self;
+        LoadedModel { model, preprocessing, network, evaluator }
     }
 }
 

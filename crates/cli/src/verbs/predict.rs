@@ -78,6 +78,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     {
         output::write_png(path, &side_by_side(model.preprocessing.input, &seen))?;
     }
+    // The program ends here, and the system takes memory back sooner than piece by piece.
+    std::mem::forget(model);
     match (failed, images) {
         (0, _) => Ok(()),
         (1, 0 | 1) => Err(Failure::data("")),

@@ -24,6 +24,13 @@ pub(crate) struct Container {
 
 /// Reads a file.
 pub(crate) fn read_file(path: &Path, kind: Kind) -> Result<Container, ModelError> {
+    let container = read_unsealed_file(path, kind)?;
+    container.metadata.check_seal(&path.display().to_string(), &container.tensors)?;
+    Ok(container)
+}
+
+/// Reads a file but leaves [`Metadata::check_seal`] to the caller.
+pub(crate) fn read_unsealed_file(path: &Path, kind: Kind) -> Result<Container, ModelError> {
     let origin = path.display().to_string();
     let unreadable = |source| ModelError::Read { origin: origin.clone(), source };
     // Before it is opened: opening a pipe would wait for its other end.
@@ -34,11 +41,22 @@ pub(crate) fn read_file(path: &Path, kind: Kind) -> Result<Container, ModelError
     }
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    read(&origin, BufReader::with_capacity(PART, file), length, kind)
+    read_unsealed(&origin, BufReader::with_capacity(PART, file), length, kind)
 }
 
 /// Reads `length` bytes, of which a truthful file consists.
 pub(crate) fn read(
+    origin: &str,
+    source: impl Read,
+    length: u64,
+    kind: Kind,
+) -> Result<Container, ModelError> {
+    let container = read_unsealed(origin, source, length, kind)?;
+    container.metadata.check_seal(origin, &container.tensors)?;
+    Ok(container)
+}
+
+fn read_unsealed(
     origin: &str,
     mut source: impl Read,
     length: u64,
@@ -59,7 +77,6 @@ pub(crate) fn read(
     for tensor in &tensors {
         tensor.check(origin)?;
     }
-    metadata.check_seal(origin, &tensors)?;
     Ok(Container { metadata, tensors })
 }
 

@@ -21,6 +21,25 @@ fn comes_back_equal_from_a_file() {
     assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "nothing else is left");
 }
 
+/// Small ones on the caller's thread, large ones beside it.
+#[test]
+fn what_is_prepared_from_a_damaged_model_is_withheld() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    for side in [3, 300] {
+        let tensors = vec![tensor("dense1.weight", &[side, side])];
+        let model = Model { tensors, ..model() };
+        model.write(&path).expect("written");
+        let read = Model::read_and(&path, |model| model.tensors[0].data.len()).expect("read");
+        assert_eq!(read, (model, side * side));
+        let mut bytes = fs::read(&path).expect("read");
+        *bytes.last_mut().expect("a byte") ^= 1;
+        fs::write(&path, bytes).expect("written");
+        let error = Model::read_and(&path, |_| ()).expect_err("a wrong checksum");
+        assert!(error.to_string().contains("SHA-256"), "{error}");
+    }
+}
+
 #[test]
 fn preprocessing_comes_back_as_the_callers_type() {
     type Settings = std::collections::BTreeMap<String, Vec<f32>>;
