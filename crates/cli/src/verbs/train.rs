@@ -19,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   percept train                                     the preset `cnn` on MNIST
   percept train --network mlp --epochs 5            a smaller network, for a shorter time
+  percept train --network mlp --stop-at 97%         until 97 % of the validation images are right
   percept train --config runs/a/config.toml --seed 2 --out runs/b     an earlier run with another seed
   percept train --data my-digits/ --network my-network.toml
   percept train --resume runs/a                     go on with a run that was interrupted

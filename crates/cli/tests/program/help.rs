@@ -74,6 +74,7 @@ fn what_cannot_be_meant_is_a_usage_error() {
         "learn",
         "train --epochs minus",
         "train --epochs -1",
+        "train --stop-at 96",
         "train --optimizer newton",
         "train --resume a --seed 3",
         "predict model.safetensors",
