@@ -28,6 +28,7 @@ pub trait Element:
     + Sum
     + crate::body::Bodies
     + crate::product::ProductBodies
+    + crate::winograd::WinogradBodies
 {
     /// 0.
     const ZERO: Self;

@@ -24,5 +24,6 @@ pub mod random;
 pub mod resample;
 pub mod slices;
 mod vector;
+pub mod winograd;
 
 pub use body::Bodies;

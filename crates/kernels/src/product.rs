@@ -14,7 +14,7 @@ use crate::element::Element;
 use crate::isa::{Isa, IsaName};
 use core::ops::Range;
 
-mod simd;
+pub(crate) mod simd;
 
 /// Two nested loops over memory: `outer` times `outer_pitch`, `inner` times `inner_pitch` (in numbers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +166,11 @@ impl Panels {
         if self.plain { self.n } else { self.n.next_multiple_of(self.lanes) }
     }
 
+    /// Rows in whole vectors.
+    pub(crate) fn padded_rows(&self) -> usize {
+        self.k.next_multiple_of(self.lanes)
+    }
+
     /// Numbers of the packed matrix.
     ///
     /// # Panics
@@ -236,7 +241,7 @@ impl Panels {
     }
 
     /// First column and padded width of each panel.
-    fn panels(self) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn panels(self) -> impl Iterator<Item = (usize, usize)> {
         let full = self.vectors * self.lanes;
         let padded = self.n.next_multiple_of(self.lanes);
         (0..padded).step_by(full).map(move |start| (start, full.min(padded - start)))

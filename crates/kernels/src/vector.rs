@@ -22,6 +22,7 @@ pub(crate) trait Vector: Copy {
     /// self + a * b, rounded once.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
     unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
     /// The greater of both; `other` where one is NaN.
     unsafe fn max(self, other: Self) -> Self;
 }
@@ -77,6 +78,11 @@ mod x86 {
         unsafe fn add(self, other: Self) -> Self {
             // SAFETY: the trait's contract.
             unsafe { _mm512_add_ps(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm512_sub_ps(self, other) }
         }
         #[inline(always)]
         unsafe fn max(self, other: Self) -> Self {
@@ -135,6 +141,11 @@ mod x86 {
         unsafe fn add(self, other: Self) -> Self {
             // SAFETY: the trait's contract.
             unsafe { _mm256_add_ps(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { _mm256_sub_ps(self, other) }
         }
         #[inline(always)]
         unsafe fn max(self, other: Self) -> Self {

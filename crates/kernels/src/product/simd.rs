@@ -30,7 +30,7 @@ pub(super) fn transposed(isa: Isa, product: &Transposed<'_, f32>, out: &mut [f32
 }
 
 /// The most rows of a tile of `vectors` vectors: what fits into the registers beside the operands.
-const fn most_rows(lanes: usize, vectors: usize) -> usize {
+pub(crate) const fn most_rows(lanes: usize, vectors: usize) -> usize {
     match (lanes, vectors) {
         (16, 1 | 2) => 14,
         (16, _) => 9,
@@ -48,6 +48,7 @@ macro_rules! with_sizes {
         }
     };
 }
+pub(crate) use with_sizes;
 
 macro_rules! bodies {
     ($vector:ty, $features:literal, $product:ident, $row:ident, $transposed:ident, $($sizes:tt)*) => {
@@ -171,7 +172,7 @@ bodies!(
 );
 
 /// Cuts 0..count into the fewest pieces of at most `most`, as equal as possible: (first, length) of each.
-fn cuts(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn cuts(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let pieces = count.div_ceil(most);
     let (len, longer) = (count / pieces.max(1), count % pieces.max(1));
     (0..pieces)
@@ -179,15 +180,15 @@ fn cuts(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// What the tiles of one panel share.
-struct Strip<'a> {
-    geometry: &'a Left,
-    panel: *const f32,
+pub(crate) struct Strip<'a> {
+    pub geometry: &'a Left,
+    pub panel: *const f32,
     /// Null where there is no bias.
-    bias: *const f32,
-    finish: Finish,
-    out_pitch: usize,
+    pub bias: *const f32,
+    pub finish: Finish,
+    pub out_pitch: usize,
     /// Columns that exist; the panel is padded to whole vectors.
-    columns: usize,
+    pub columns: usize,
 }
 
 /// The most panels that a single row is multiplied with at once: with two vectors each, enough sums to keep two multipliers
@@ -209,12 +210,12 @@ struct Row<'a> {
 }
 
 /// What the tiles of one strip of columns share.
-struct StripTransposed {
-    rows: Grid,
-    right_rows: Grid,
-    right: *const f32,
-    out_pitch: usize,
-    columns: usize,
+pub(crate) struct StripTransposed {
+    pub rows: Grid,
+    pub right_rows: Grid,
+    pub right: *const f32,
+    pub out_pitch: usize,
+    pub columns: usize,
 }
 
 /// The rows of a tile of the output.
@@ -247,7 +248,7 @@ impl Rows {
 /// # Safety
 /// Called from a function with V's features; `from` is the first of M rows of the left operand, `to` of the output.
 #[inline(always)]
-unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
+pub(crate) unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
     strip: &Strip<'_>,
     from: *const f32,
     to: *mut f32,
@@ -406,7 +407,7 @@ unsafe fn row_tile<V: Vector, const P: usize, const N: usize>(row: &Row<'_>, to:
 /// Called from a function with V's features; `from` is the first of M columns in the left operand's first row, `to`
 /// the first of M rows of the output.
 #[inline(always)]
-unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
+pub(crate) unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
     strip: &StripTransposed,
     from: *const f32,
     to: *mut f32,

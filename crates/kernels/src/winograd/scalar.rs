@@ -1,0 +1,209 @@
+//! The truth of both passes: the transforms as matrices, the products by their own scalar truth.
+
+use super::{Convolution, Convolve, Correlate, Place, Side, Tile};
+use crate::element::Element;
+use crate::isa::Isa;
+use crate::product::{Finish, Grid, Left, multiply, multiply_transposed};
+use core::ops::Range;
+
+/// Channels that are transformed together.
+const LANES: usize = 16;
+
+/// Rows of a matrix.
+type Matrix<'a> = &'a [&'a [f64]];
+
+/// Numbers of up to 6x6 pixels or points of some channels.
+type Numbers<T> = [[T; LANES]; 36];
+
+/// Bt: a window to points.
+const fn window(tile: Tile) -> Matrix<'static> {
+    match tile {
+        Tile::Two => &[
+            &[1.0, 0.0, -1.0, 0.0],
+            &[0.0, 1.0, 1.0, 0.0],
+            &[0.0, -1.0, 1.0, 0.0],
+            &[0.0, 1.0, 0.0, -1.0],
+        ],
+        Tile::Four => &[
+            &[4.0, 0.0, -5.0, 0.0, 1.0, 0.0],
+            &[0.0, -4.0, -4.0, 1.0, 1.0, 0.0],
+            &[0.0, 4.0, -4.0, -1.0, 1.0, 0.0],
+            &[0.0, -2.0, -1.0, 2.0, 1.0, 0.0],
+            &[0.0, 2.0, -1.0, -2.0, 1.0, 0.0],
+            &[0.0, 4.0, 0.0, -5.0, 0.0, 1.0],
+        ],
+    }
+}
+
+/// At: points to pixels.
+const fn pixels(tile: Tile) -> Matrix<'static> {
+    match tile {
+        Tile::Two => &[&[1.0, 1.0, 1.0, 0.0], &[0.0, 1.0, -1.0, -1.0]],
+        Tile::Four => &[
+            &[1.0, 1.0, 1.0, 1.0, 1.0, 0.0],
+            &[0.0, 1.0, -1.0, 2.0, -2.0, 0.0],
+            &[0.0, 1.0, 1.0, 4.0, 4.0, 0.0],
+            &[0.0, 1.0, -1.0, 8.0, -8.0, 1.0],
+        ],
+    }
+}
+
+/// A: the gradient by pixels to that by points.
+const fn gradient(tile: Tile) -> Matrix<'static> {
+    match tile {
+        Tile::Two => &[&[1.0, 0.0], &[1.0, 1.0], &[1.0, -1.0], &[0.0, -1.0]],
+        Tile::Four => &[
+            &[1.0, 0.0, 0.0, 0.0],
+            &[1.0, 1.0, 1.0, 1.0],
+            &[1.0, -1.0, 1.0, -1.0],
+            &[1.0, 2.0, 4.0, 8.0],
+            &[1.0, -2.0, 4.0, -8.0],
+            &[0.0, 0.0, 0.0, 1.0],
+        ],
+    }
+}
+
+/// out = matrix x matrix^t, for each channel.
+fn sandwich<T: Element>(matrix: Matrix<'_>, x: &Numbers<T>) -> Numbers<T> {
+    let (rows, columns) = (matrix.len(), matrix[0].len());
+    let mut half = [[T::ZERO; LANES]; 36];
+    let mut out = [[T::ZERO; LANES]; 36];
+    for row in 0..rows {
+        for column in 0..columns {
+            let numbers = (0..columns).map(|k| &x[k * columns + column]);
+            combine(matrix[row], numbers, &mut half[row * columns + column]);
+        }
+        for other in 0..rows {
+            let numbers = half[row * columns..][..columns].iter();
+            combine(matrix[other], numbers, &mut out[row * rows + other]);
+        }
+    }
+    out
+}
+
+/// sum = the sum of factors times numbers.
+fn combine<'a, T: Element>(
+    factors: &[f64],
+    numbers: impl Iterator<Item = &'a [T; LANES]>,
+    sum: &mut [T; LANES],
+) {
+    for (factor, numbers) in factors.iter().zip(numbers).filter(|(factor, _)| **factor != 0.0) {
+        let factor = T::from_f64(*factor);
+        sum.iter_mut().zip(numbers).for_each(|(sum, x)| *sum += factor * *x);
+    }
+}
+
+/// The truth of [`super::convolve`].
+pub(super) fn convolve<T: Element>(pass: &Convolve<'_, T>, scratch: &mut [T], output: &mut [T]) {
+    let Convolve { convolution, images, input, weights, bias, finish } = *pass;
+    let (windows, pixels) = (convolution.windows(), convolution.pixels());
+    for block in convolution.blocks(images) {
+        let tiles = block.len();
+        let (from, to) = scratch.split_at_mut(convolution.points_len(tiles)[0]);
+        to_points(convolution, &windows, window(convolution.tile), block.clone(), input, from);
+        let left = left(tiles, &windows);
+        let pitches = [windows, pixels].map(|side| Convolution::point_pitch(tiles, &side));
+        let points = from.chunks_exact(pitches[0]).zip(to.chunks_exact_mut(pitches[1]));
+        for ((from, to), weights) in points.zip(weights.chunks_exact(convolution.panels.len())) {
+            let (panels, rows) = (&convolution.panels, Grid::line(tiles, pixels.pitch));
+            multiply(Isa::SCALAR, &left, from, panels, weights, None, Finish::Store, &rows, to);
+        }
+        from_points(convolution, block, to, bias, finish, output);
+    }
+}
+
+/// The truth of the products of [`super::add_weight_gradient`].
+pub(super) fn correlate<T: Element>(pass: &Correlate<'_, T>, scratch: &mut [T], points: &mut [T]) {
+    let Correlate { convolution, images, input, grad_output } = *pass;
+    let (windows, pixels) = (convolution.windows(), convolution.pixels());
+    for block in convolution.blocks(images) {
+        let tiles = block.len();
+        let (from, to) = scratch.split_at_mut(convolution.points_len(tiles)[0]);
+        to_points(convolution, &windows, window(convolution.tile), block.clone(), input, from);
+        to_points(convolution, &pixels, gradient(convolution.tile), block, grad_output, to);
+        let left = left(tiles, &windows);
+        let rows = Grid::line(tiles, pixels.pitch);
+        let pitches = [windows, pixels].map(|side| Convolution::point_pitch(tiles, &side));
+        let sides = from.chunks_exact(pitches[0]).zip(to.chunks_exact(pitches[1]));
+        let gradients = points.chunks_exact_mut(convolution.point_gradient_len());
+        for ((from, to), gradient) in sides.zip(gradients) {
+            let (columns, pitch) = (pixels.channels, pixels.pitch);
+            multiply_transposed(Isa::SCALAR, &left, from, &rows, to, columns, gradient, pitch);
+        }
+    }
+}
+
+/// The points of a block as a left matrix: a row a tile, a column a channel.
+fn left(tiles: usize, side: &Side) -> Left {
+    Left { rows: Grid::line(tiles, side.pitch), runs: Grid::line(1, 0), run: side.channels }
+}
+
+/// Transforms what a block's tiles have on one side.
+fn to_points<T: Element>(
+    convolution: &Convolution,
+    side: &Side,
+    matrix: Matrix<'_>,
+    block: Range<usize>,
+    images: &[T],
+    points: &mut [T],
+) {
+    let size = matrix[0].len();
+    let pitch = Convolution::point_pitch(block.len(), side);
+    for (tile, place) in convolution.places(block).enumerate() {
+        for first in (0..side.channels).step_by(LANES) {
+            let channels = LANES.min(side.channels - first);
+            let mut x = [[T::ZERO; LANES]; 36];
+            for (pixel, at) in inside(side, &place, size) {
+                x[pixel][..channels].copy_from_slice(&images[at + first..][..channels]);
+            }
+            let out = sandwich(matrix, &x);
+            for (points, numbers) in points.chunks_exact_mut(pitch).zip(&out) {
+                let to = &mut points[tile * side.pitch + first..][..channels];
+                to.copy_from_slice(&numbers[..channels]);
+            }
+        }
+    }
+}
+
+/// Transforms a block's sums back and writes the pixels that exist.
+fn from_points<T: Element>(
+    convolution: &Convolution,
+    block: Range<usize>,
+    points: &[T],
+    bias: Option<&[T]>,
+    finish: Finish,
+    output: &mut [T],
+) {
+    let side = convolution.pixels();
+    let matrix = pixels(convolution.tile);
+    let pitch = Convolution::point_pitch(block.len(), &side);
+    for (tile, place) in convolution.places(block).enumerate() {
+        for first in (0..side.channels).step_by(LANES) {
+            let channels = LANES.min(side.channels - first);
+            let mut x = [[T::ZERO; LANES]; 36];
+            for (numbers, points) in x.iter_mut().zip(points.chunks_exact(pitch)) {
+                let from = &points[tile * side.pitch + first..][..channels];
+                numbers[..channels].copy_from_slice(from);
+            }
+            let out = sandwich(matrix, &x);
+            for (pixel, at) in inside(&side, &place, matrix.len()) {
+                for (c, to) in output[at + first..][..channels].iter_mut().enumerate() {
+                    let sum = out[pixel][c] + bias.map_or(T::ZERO, |bias| bias[first + c]);
+                    *to = if finish == Finish::StoreRelu { sum.relu() } else { sum };
+                }
+            }
+        }
+    }
+}
+
+/// The pixels of `size` x `size` at a place that lie in the image: their index, and where their channels begin.
+fn inside(side: &Side, place: &Place, size: usize) -> impl Iterator<Item = (usize, usize)> {
+    let [rows, columns] = side.inside(place, size);
+    let (start, side) = (side.offset(place), *side);
+    rows.flat_map(move |row| {
+        columns.clone().map(move |column| {
+            let pixel = (row * side.width + column) * side.channels;
+            (row * size + column, start.wrapping_add(pixel))
+        })
+    })
+}

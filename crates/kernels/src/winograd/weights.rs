@@ -1,0 +1,169 @@
+//! The weights' transforms: G g Gt into packed points, and Gt u G back from the points' gradients.
+
+use super::{Convolution, Tile};
+use crate::body::per_isa;
+use crate::element::Element;
+use crate::isa::Isa;
+
+/// Output channels that are transformed together.
+const LANES: usize = 16;
+
+/// The 3x3 weights of some output channels.
+type Kernel<T> = [[T; LANES]; 9];
+
+/// The points of some output channels; the smaller tile uses the first 16.
+type Points<T> = [[T; LANES]; 36];
+
+/// Transforms and packs the weights whose number for kernel row and column `ky`, `kx`, input channel `c` and output
+/// channel `o` is `at([ky, kx], c, o)`.
+///
+/// # Panics
+/// When `packed` is not [`Convolution::weights_len`] long.
+pub fn pack_weights<T: Element>(
+    isa: Isa,
+    convolution: &Convolution,
+    at: impl Fn([usize; 2], usize, usize) -> T,
+    packed: &mut [T],
+) {
+    assert_eq!(packed.len(), convolution.weights_len(), "length of the packed weights");
+    let panels = convolution.panels;
+    let (mut kernel, mut points) = ([[T::ZERO; LANES]; 9], [[T::ZERO; LANES]; 36]);
+    let mut panel = 0;
+    for (start, width) in panels.panels() {
+        for c in 0..panels.k {
+            for first in (0..width).step_by(LANES) {
+                let outputs = start + first..(start + width).min(start + first + LANES);
+                for (cell, row) in kernel.iter_mut().enumerate() {
+                    for (o, to) in outputs.clone().zip(row) {
+                        *to = if o < panels.n { at([cell / 3, cell % 3], c, o) } else { T::ZERO };
+                    }
+                }
+                to_points(isa, convolution.tile, &kernel, &mut points);
+                let place = panel + c * width + first;
+                for (packed, row) in packed.chunks_exact_mut(panels.len()).zip(&points) {
+                    packed[place..place + outputs.len()].copy_from_slice(&row[..outputs.len()]);
+                }
+            }
+        }
+        panel += panels.k * width;
+    }
+}
+
+/// Adds the gradient by the weights `[3, 3, in, out]` that the gradients by the points `[points, in, padded out]` make.
+pub(super) fn add_gradient<T: Element>(
+    isa: Isa,
+    convolution: &Convolution,
+    gradients: &[T],
+    grad_weight: &mut [T],
+) {
+    let (inputs, outputs) = (convolution.in_channels(), convolution.out_channels());
+    let (mut kernel, mut points) = ([[T::ZERO; LANES]; 9], [[T::ZERO; LANES]; 36]);
+    for c in 0..inputs {
+        for first in (0..outputs).step_by(LANES) {
+            let count = LANES.min(outputs - first);
+            let place = c * convolution.padded_out_channels() + first;
+            let of_points = gradients.chunks_exact(convolution.point_gradient_len());
+            for (row, gradient) in points.iter_mut().zip(of_points) {
+                row[..count].copy_from_slice(&gradient[place..place + count]);
+            }
+            to_kernel(isa, convolution.tile, &points, &mut kernel);
+            for (cell, row) in kernel.iter().enumerate() {
+                let to = &mut grad_weight[(cell * inputs + c) * outputs + first..][..count];
+                to.iter_mut().zip(row).for_each(|(to, from)| *to += *from);
+            }
+        }
+    }
+}
+
+per_isa! {
+    /// points = G kernel Gt.
+    pub fn to_points<T>(tile: Tile, kernel: &Kernel<T>, points: &mut Points<T>) {
+        match tile {
+            Tile::Two => forth::<T, 4>(spread_two, kernel, points),
+            Tile::Four => forth::<T, 6>(spread_four, kernel, points),
+        }
+    }
+}
+
+per_isa! {
+    /// kernel = Gt points G.
+    pub fn to_kernel<T>(tile: Tile, points: &Points<T>, kernel: &mut Kernel<T>) {
+        match tile {
+            Tile::Two => back::<T, 4>(gather_two, points, kernel),
+            Tile::Four => back::<T, 6>(gather_four, points, kernel),
+        }
+    }
+}
+
+#[inline(always)]
+fn forth<T: Element, const N: usize>(
+    line: impl Fn([T; 3]) -> [T; N],
+    kernel: &Kernel<T>,
+    points: &mut Points<T>,
+) {
+    for lane in 0..LANES {
+        let mut half = [[T::ZERO; 3]; N];
+        for x in 0..3 {
+            let column = line([kernel[x][lane], kernel[3 + x][lane], kernel[6 + x][lane]]);
+            half.iter_mut().zip(column).for_each(|(row, number)| row[x] = number);
+        }
+        for (y, row) in half.into_iter().enumerate() {
+            let row = line(row);
+            row.into_iter().enumerate().for_each(|(x, number)| points[y * N + x][lane] = number);
+        }
+    }
+}
+
+#[inline(always)]
+fn back<T: Element, const N: usize>(
+    line: impl Fn([T; N]) -> [T; 3],
+    points: &Points<T>,
+    kernel: &mut Kernel<T>,
+) {
+    for lane in 0..LANES {
+        let mut half = [[T::ZERO; N]; 3];
+        for x in 0..N {
+            let mut column = [T::ZERO; N];
+            column.iter_mut().enumerate().for_each(|(y, to)| *to = points[y * N + x][lane]);
+            half.iter_mut().zip(line(column)).for_each(|(row, number)| row[x] = number);
+        }
+        for (y, row) in half.into_iter().enumerate() {
+            let row = line(row);
+            row.into_iter().enumerate().for_each(|(x, number)| kernel[y * 3 + x][lane] = number);
+        }
+    }
+}
+
+/// G of F(2, 3): rows (1 0 0), (1 1 1) / 2, (1 -1 1) / 2, (0 0 1).
+#[inline(always)]
+fn spread_two<T: Element>([a, b, c]: [T; 3]) -> [T; 4] {
+    let half = T::from_f64(0.5);
+    let (even, odd) = (half * (a + c), half * b);
+    [a, even + odd, even - odd, c]
+}
+
+/// Gt of F(2, 3).
+#[inline(always)]
+fn gather_two<T: Element>([a, b, c, d]: [T; 4]) -> [T; 3] {
+    let half = T::from_f64(0.5);
+    let (sum, difference) = (half * (b + c), half * (b - c));
+    [a + sum, difference, sum + d]
+}
+
+/// G of F(4, 3): rows (6 0 0), (-4 -4 -4), (-4 4 -4), (1 2 4), (1 -2 4), (0 0 24), all / 24.
+#[inline(always)]
+fn spread_four<T: Element>([a, b, c]: [T; 3]) -> [T; 6] {
+    let [fourth, sixth, twelfth, last] = [4.0, 6.0, 12.0, 24.0].map(|d| T::from_f64(1.0 / d));
+    let (even, odd) = (-sixth * (a + c), sixth * b);
+    let (far_even, far_odd) = (last * a + sixth * c, twelfth * b);
+    [fourth * a, even - odd, even + odd, far_even + far_odd, far_even - far_odd, c]
+}
+
+/// Gt of F(4, 3).
+#[inline(always)]
+fn gather_four<T: Element>([a, b, c, d, e, f]: [T; 6]) -> [T; 3] {
+    let [fourth, sixth, twelfth, last] = [4.0, 6.0, 12.0, 24.0].map(|d| T::from_f64(1.0 / d));
+    let (near, near_odd) = (sixth * (b + c), sixth * (c - b));
+    let (far, far_odd) = (d + e, twelfth * (d - e));
+    [fourth * a - near + last * far, near_odd + far_odd, sixth * far - near + f]
+}
