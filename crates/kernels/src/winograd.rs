@@ -24,6 +24,7 @@ use crate::product::{Finish, Panels};
 use core::ops::Range;
 
 mod lines;
+mod products;
 mod scalar;
 mod simd;
 mod weights;
@@ -68,8 +69,11 @@ impl Tile {
 /// Numbers that a block's points may take: a quarter of a second cache of 2 MiB, with the weights beside them.
 const BLOCK: usize = 1 << 17;
 
+/// Input channels whose gradients the bodies sum together.
+const GROUP: usize = 8;
+
 /// Fewest and most tiles of a block, where there are so many.
-const TILES: Range<usize> = 14..113;
+const TILES: Range<usize> = 7..113;
 
 /// The sizes of a convolution with 3x3 windows and stride 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,21 +180,20 @@ impl Convolution {
 
     /// The most tiles of a block.
     fn most_tiles(&self, images: usize) -> usize {
-        let one = self.tile.points() * (self.windows().pitch + self.pixels().pitch);
+        let one: usize = self.points_len(1).iter().sum();
         (BLOCK / one).clamp(TILES.start, TILES.end - 1).min(images * self.tiles())
     }
 
-    /// Numbers from one point's to the next's in a block of `tiles` tiles: an odd number of cache lines, so that the
-    /// points of one tile lie in different sets of the first cache.
-    fn point_pitch(tiles: usize, side: &Side) -> usize {
+    /// Numbers from one tile's points to the next's: an odd number of cache lines, so that one point of many tiles lies
+    /// in different sets of the first cache.
+    fn tile_pitch(&self, side: &Side) -> usize {
         const LINE: usize = 16;
-        ((tiles * side.pitch).div_ceil(LINE) | 1) * LINE
+        ((self.tile.points() * side.pitch).div_ceil(LINE) | 1) * LINE
     }
 
-    /// Numbers of both sides' points in a block of `tiles` tiles.
+    /// Numbers of both sides' points in a block of `tiles` tiles: `[tiles, points, channels]` with gaps.
     fn points_len(&self, tiles: usize) -> [usize; 2] {
-        [self.windows(), self.pixels()]
-            .map(|side| self.tile.points() * Self::point_pitch(tiles, &side))
+        [self.windows(), self.pixels()].map(|side| tiles * self.tile_pitch(&side))
     }
 
     /// Numbers of scratch memory that [`convolve`] asks for, for up to `images` images.
@@ -205,9 +208,9 @@ impl Convolution {
         self.scratch_len(images) + self.tile.points() * self.point_gradient_len()
     }
 
-    /// Numbers of the gradient by one point's weights: `[in_channels, padded out_channels]`.
+    /// Numbers of the gradient by one point's weights: `[in_channels in whole groups, padded out_channels]`.
     fn point_gradient_len(&self) -> usize {
-        self.in_channels() * self.padded_out_channels()
+        self.in_channels().next_multiple_of(GROUP) * self.padded_out_channels()
     }
 
     /// All tiles of so many images, in blocks that differ by at most one tile.
@@ -217,14 +220,21 @@ impl Convolution {
         (0..blocks).map(move |block| block * tiles / blocks..(block + 1) * tiles / blocks)
     }
 
-    /// Where the tiles of a block lie: image, and row and column of the first pixel.
+    /// Where the tiles of a block lie.
     fn places(&self, block: Range<usize>) -> impl Iterator<Item = Place> {
-        let [down, across] = self.grid();
-        let side = self.tile.side();
-        block.map(move |index| Place {
-            image: index / (down * across),
-            row: index / across % down * side,
-            column: index % across * side,
+        let ([down, across], side) = (self.grid(), self.tile.side());
+        let (mut image, first) = (block.start / (down * across), block.start % (down * across));
+        let (mut row, mut column) = (first / across, first % across);
+        block.map(move |_| {
+            let place = Place { image, row: row * side, column: column * side };
+            column += 1;
+            if column == across {
+                (row, column) = (row + 1, 0);
+            }
+            if row == down {
+                (image, row) = (image + 1, 0);
+            }
+            place
         })
     }
 }
@@ -235,7 +245,7 @@ struct Side {
     height: usize,
     width: usize,
     channels: usize,
-    /// Numbers from one tile's to the next's of one point.
+    /// Numbers of one point of a tile: the channels in whole vectors.
     pitch: usize,
     /// The row and column of a tile's first pixel is that much before the tile's place.
     origin: [isize; 2],
@@ -272,7 +282,7 @@ impl Side {
     }
 }
 
-/// Where a tile lies.
+/// Where a tile lies: its image, and row and column of its first pixel.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     image: usize,
@@ -375,7 +385,8 @@ pub trait WinogradBodies: Sized {
     #[doc(hidden)]
     #[allow(private_interfaces)]
     fn run_convolve(isa: Isa, pass: &Convolve<'_, Self>, scratch: &mut [Self], output: &mut [Self]);
-    /// Adds to `points` the gradient by each point's weights: `[points, in_channels, padded out_channels]`.
+    /// Adds to `points` the gradient by each point's weights: `[points, in_channels in whole groups, padded
+    /// out_channels]`.
     #[doc(hidden)]
     #[allow(private_interfaces)]
     fn run_correlate(

@@ -180,15 +180,15 @@ pub(crate) fn cuts(count: usize, most: usize) -> impl Iterator<Item = (usize, us
 }
 
 /// What the tiles of one panel share.
-pub(crate) struct Strip<'a> {
-    pub geometry: &'a Left,
-    pub panel: *const f32,
+struct Strip<'a> {
+    geometry: &'a Left,
+    panel: *const f32,
     /// Null where there is no bias.
-    pub bias: *const f32,
-    pub finish: Finish,
-    pub out_pitch: usize,
+    bias: *const f32,
+    finish: Finish,
+    out_pitch: usize,
     /// Columns that exist; the panel is padded to whole vectors.
-    pub columns: usize,
+    columns: usize,
 }
 
 /// The most panels that a single row is multiplied with at once: with two vectors each, enough sums to keep two multipliers
@@ -210,12 +210,12 @@ struct Row<'a> {
 }
 
 /// What the tiles of one strip of columns share.
-pub(crate) struct StripTransposed {
-    pub rows: Grid,
-    pub right_rows: Grid,
-    pub right: *const f32,
-    pub out_pitch: usize,
-    pub columns: usize,
+struct StripTransposed {
+    rows: Grid,
+    right_rows: Grid,
+    right: *const f32,
+    out_pitch: usize,
+    columns: usize,
 }
 
 /// The rows of a tile of the output.
@@ -248,7 +248,7 @@ impl Rows {
 /// # Safety
 /// Called from a function with V's features; `from` is the first of M rows of the left operand, `to` of the output.
 #[inline(always)]
-pub(crate) unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
+unsafe fn product_tile<V: Vector, const M: usize, const N: usize>(
     strip: &Strip<'_>,
     from: *const f32,
     to: *mut f32,
@@ -407,7 +407,7 @@ unsafe fn row_tile<V: Vector, const P: usize, const N: usize>(row: &Row<'_>, to:
 /// Called from a function with V's features; `from` is the first of M columns in the left operand's first row, `to`
 /// the first of M rows of the output.
 #[inline(always)]
-pub(crate) unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
+unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
     strip: &StripTransposed,
     from: *const f32,
     to: *mut f32,

@@ -101,11 +101,11 @@ pub(super) fn convolve<T: Element>(pass: &Convolve<'_, T>, scratch: &mut [T], ou
         let tiles = block.len();
         let (from, to) = scratch.split_at_mut(convolution.points_len(tiles)[0]);
         to_points(convolution, &windows, window(convolution.tile), block.clone(), input, from);
-        let left = left(tiles, &windows);
-        let pitches = [windows, pixels].map(|side| Convolution::point_pitch(tiles, &side));
-        let points = from.chunks_exact(pitches[0]).zip(to.chunks_exact_mut(pitches[1]));
-        for ((from, to), weights) in points.zip(weights.chunks_exact(convolution.panels.len())) {
-            let (panels, rows) = (&convolution.panels, Grid::line(tiles, pixels.pitch));
+        let left = left(convolution, tiles);
+        let (panels, rows) =
+            (&convolution.panels, Grid::line(tiles, convolution.tile_pitch(&pixels)));
+        for (point, weights) in weights.chunks_exact(panels.len()).enumerate() {
+            let (from, to) = (&from[point * windows.pitch..], &mut to[point * pixels.pitch..]);
             multiply(Isa::SCALAR, &left, from, panels, weights, None, Finish::Store, &rows, to);
         }
         from_points(convolution, block, to, bias, finish, output);
@@ -121,21 +121,22 @@ pub(super) fn correlate<T: Element>(pass: &Correlate<'_, T>, scratch: &mut [T], 
         let (from, to) = scratch.split_at_mut(convolution.points_len(tiles)[0]);
         to_points(convolution, &windows, window(convolution.tile), block.clone(), input, from);
         to_points(convolution, &pixels, gradient(convolution.tile), block, grad_output, to);
-        let left = left(tiles, &windows);
-        let rows = Grid::line(tiles, pixels.pitch);
-        let pitches = [windows, pixels].map(|side| Convolution::point_pitch(tiles, &side));
-        let sides = from.chunks_exact(pitches[0]).zip(to.chunks_exact(pitches[1]));
+        let left = left(convolution, tiles);
+        let rows = Grid::line(tiles, convolution.tile_pitch(&pixels));
         let gradients = points.chunks_exact_mut(convolution.point_gradient_len());
-        for ((from, to), gradient) in sides.zip(gradients) {
+        for (point, gradient) in gradients.enumerate() {
+            let (from, to) = (&from[point * windows.pitch..], &to[point * pixels.pitch..]);
             let (columns, pitch) = (pixels.channels, pixels.pitch);
             multiply_transposed(Isa::SCALAR, &left, from, &rows, to, columns, gradient, pitch);
         }
     }
 }
 
-/// The points of a block as a left matrix: a row a tile, a column a channel.
-fn left(tiles: usize, side: &Side) -> Left {
-    Left { rows: Grid::line(tiles, side.pitch), runs: Grid::line(1, 0), run: side.channels }
+/// One point of a block's windows as a left matrix: a row a tile, a column a channel.
+fn left(convolution: &Convolution, tiles: usize) -> Left {
+    let side = convolution.windows();
+    let rows = Grid::line(tiles, convolution.tile_pitch(&side));
+    Left { rows, runs: Grid::line(1, 0), run: side.channels }
 }
 
 /// Transforms what a block's tiles have on one side.
@@ -148,8 +149,8 @@ fn to_points<T: Element>(
     points: &mut [T],
 ) {
     let size = matrix[0].len();
-    let pitch = Convolution::point_pitch(block.len(), side);
-    for (tile, place) in convolution.places(block).enumerate() {
+    let pitch = convolution.tile_pitch(side);
+    for (points, place) in points.chunks_exact_mut(pitch).zip(convolution.places(block)) {
         for first in (0..side.channels).step_by(LANES) {
             let channels = LANES.min(side.channels - first);
             let mut x = [[T::ZERO; LANES]; 36];
@@ -157,9 +158,8 @@ fn to_points<T: Element>(
                 x[pixel][..channels].copy_from_slice(&images[at + first..][..channels]);
             }
             let out = sandwich(matrix, &x);
-            for (points, numbers) in points.chunks_exact_mut(pitch).zip(&out) {
-                let to = &mut points[tile * side.pitch + first..][..channels];
-                to.copy_from_slice(&numbers[..channels]);
+            for (points, numbers) in points.chunks_exact_mut(side.pitch).zip(&out) {
+                points[first..first + channels].copy_from_slice(&numbers[..channels]);
             }
         }
     }
@@ -176,14 +176,13 @@ fn from_points<T: Element>(
 ) {
     let side = convolution.pixels();
     let matrix = pixels(convolution.tile);
-    let pitch = Convolution::point_pitch(block.len(), &side);
-    for (tile, place) in convolution.places(block).enumerate() {
+    let pitch = convolution.tile_pitch(&side);
+    for (points, place) in points.chunks_exact(pitch).zip(convolution.places(block)) {
         for first in (0..side.channels).step_by(LANES) {
             let channels = LANES.min(side.channels - first);
             let mut x = [[T::ZERO; LANES]; 36];
-            for (numbers, points) in x.iter_mut().zip(points.chunks_exact(pitch)) {
-                let from = &points[tile * side.pitch + first..][..channels];
-                numbers[..channels].copy_from_slice(from);
+            for (numbers, points) in x.iter_mut().zip(points.chunks_exact(side.pitch)) {
+                numbers[..channels].copy_from_slice(&points[first..first + channels]);
             }
             let out = sandwich(matrix, &x);
             for (pixel, at) in inside(&side, &place, matrix.len()) {

@@ -2,15 +2,22 @@
 #![cfg(target_arch = "x86_64")]
 
 use super::lines::{Four, Line, Scheme, Two};
+use super::products::{Body, Operand};
 use super::{Convolution, Convolve, Correlate, Side, Tile};
 use crate::isa::{Isa, IsaName};
-use crate::product::simd::{
-    Strip, StripTransposed, cuts, most_rows, product_tile, transposed_tile, with_sizes,
-};
-use crate::product::{Finish, Grid, Left, Panels};
+use crate::product::Finish;
 use crate::vector::Vector;
 use core::arch::x86_64::{__m256, __m512};
+use core::hint::select_unpredictable;
 use core::ops::Range;
+use core::sync::atomic::{Ordering, compiler_fence};
+
+/// What pixels outside an image hold, of as many channels as the widest vector has.
+static ZEROS: Line16 = Line16([0.0; 16]);
+
+/// A cache line of numbers.
+#[repr(align(64))]
+struct Line16([f32; 16]);
 
 /// [`super::convolve`] on an instruction set with vectors.
 pub(super) fn convolve(
@@ -46,55 +53,27 @@ pub(super) fn correlate(
     }
 }
 
-/// A vector with the products of a block's points.
-trait Body: Vector {
-    /// pixels[p] = windows[p] times weights[p] for each point p.
-    ///
-    /// # Safety
-    /// [`Vector`]'s; the block's pointers are valid for its sizes, `weights` for every point's panels.
-    unsafe fn products(block: &Points, panels: &Panels, weights: *const f32);
-
-    /// gradients[p] += windows[p] transposed, times pixels[p].
-    ///
-    /// # Safety
-    /// [`Vector`]'s; the block's pointers are valid for its sizes, `gradients` for every point's matrix of rows as long
-    /// as those of the pixels.
-    unsafe fn transposed_products(block: &Points, panels: &Panels, gradients: *mut f32);
-}
-
 /// Both sides' points of a block.
 struct Points {
-    points: usize,
-    tiles: usize,
     windows: Operand,
     pixels: Operand,
-}
-
-/// One side's points of a block: `[points, tiles, channels]` with gaps.
-#[derive(Clone, Copy)]
-struct Operand {
-    start: *mut f32,
-    point_pitch: usize,
-    tile_pitch: usize,
 }
 
 impl Points {
     /// The points of a block in scratch memory.
     fn new(convolution: &Convolution, tiles: usize, scratch: *mut f32) -> Self {
-        let sides = [convolution.windows(), convolution.pixels()];
-        let starts = [scratch, scratch.wrapping_add(convolution.points_len(tiles)[0])];
-        let operand = |index: usize| Operand {
-            start: starts[index],
-            point_pitch: Convolution::point_pitch(tiles, &sides[index]),
-            tile_pitch: sides[index].pitch,
-        };
-        let points = convolution.tile.points();
-        Self { points, tiles, windows: operand(0), pixels: operand(1) }
+        let [windows, pixels] =
+            [convolution.windows(), convolution.pixels()].map(|side| convolution.tile_pitch(&side));
+        let after = scratch.wrapping_add(convolution.points_len(tiles)[0]);
+        Self {
+            windows: Operand { start: scratch, tile_pitch: windows },
+            pixels: Operand { start: after, tile_pitch: pixels },
+        }
     }
 }
 
 macro_rules! bodies {
-    ($vector:ty, $features:literal, $convolve:ident, $correlate:ident, $products:ident, $transposed:ident, $($sizes:tt)*) => {
+    ($vector:ty, $features:literal, $convolve:ident, $correlate:ident) => {
         /// # Safety
         /// The processor has the features and the operands are checked.
         #[target_feature(enable = $features)]
@@ -120,99 +99,11 @@ macro_rules! bodies {
                 }
             }
         }
-
-        /// # Safety
-        /// As [`Body::products`].
-        #[target_feature(enable = $features)]
-        unsafe fn $products(block: &Points, panels: &Panels, weights: *const f32) {
-            let Points { points, tiles, windows, pixels } = *block;
-            let rows = Grid::line(tiles, windows.tile_pitch);
-            let geometry = &Left { rows, runs: Grid::line(1, 0), run: panels.k };
-            let mut panel = weights;
-            for point in 0..points {
-                for (start, width) in panels.panels() {
-                    let strip = Strip {
-                        geometry,
-                        panel,
-                        bias: core::ptr::null(),
-                        finish: Finish::Store,
-                        out_pitch: pixels.tile_pitch,
-                        columns: width,
-                    };
-                    let vectors = width / <$vector>::LANES;
-                    for (first, count) in cuts(tiles, most_rows(<$vector>::LANES, vectors)) {
-                        let from = windows.start.wrapping_add(point * windows.point_pitch + first * windows.tile_pitch);
-                        let to = pixels.start.wrapping_add(point * pixels.point_pitch + first * pixels.tile_pitch + start);
-                        // SAFETY: rows and panel lie inside the operands.
-                        with_sizes!(count, vectors, product_tile::<$vector>, (&strip, from, to), $($sizes)*);
-                    }
-                    panel = panel.wrapping_add(panels.k * width);
-                }
-            }
-        }
-
-        /// # Safety
-        /// As [`Body::transposed_products`].
-        #[target_feature(enable = $features)]
-        unsafe fn $transposed(block: &Points, panels: &Panels, gradients: *mut f32) {
-            let Points { points, tiles, windows, pixels } = *block;
-            for point in 0..points {
-                let out = gradients.wrapping_add(point * panels.k * pixels.tile_pitch);
-                for (start, width) in panels.panels() {
-                    let strip = StripTransposed {
-                        rows: Grid::line(tiles, windows.tile_pitch),
-                        right_rows: Grid::line(tiles, pixels.tile_pitch),
-                        right: pixels.start.wrapping_add(point * pixels.point_pitch + start),
-                        out_pitch: pixels.tile_pitch,
-                        columns: width,
-                    };
-                    let vectors = width / <$vector>::LANES;
-                    for (first, count) in cuts(panels.k, most_rows(<$vector>::LANES, vectors)) {
-                        let from = windows.start.wrapping_add(point * windows.point_pitch + first);
-                        let to = out.wrapping_add(first * pixels.tile_pitch + start);
-                        // SAFETY: rows and columns lie inside the operands.
-                        with_sizes!(count, vectors, transposed_tile::<$vector>, (&strip, from, to), $($sizes)*);
-                    }
-                }
-            }
-        }
-
-        impl Body for $vector {
-            #[inline(always)]
-            unsafe fn products(block: &Points, panels: &Panels, weights: *const f32) {
-                // SAFETY: the caller's.
-                unsafe { $products(block, panels, weights) }
-            }
-            #[inline(always)]
-            unsafe fn transposed_products(block: &Points, panels: &Panels, gradients: *mut f32) {
-                // SAFETY: the caller's.
-                unsafe { $transposed(block, panels, gradients) }
-            }
-        }
     };
 }
 
-bodies!(
-    __m256,
-    "avx2,fma",
-    convolve_avx2,
-    correlate_avx2,
-    products_avx2,
-    transposed_avx2,
-    [1: 1 2 3 4 5 6]
-    [2: 1 2 3 4 5 6]
-);
-bodies!(
-    __m512,
-    "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl",
-    convolve_avx512,
-    correlate_avx512,
-    products_avx512,
-    transposed_avx512,
-    [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
-    [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
-    [3: 1 2 3 4 5 6 7 8 9]
-);
+bodies!(__m256, "avx2,fma", convolve_avx2, correlate_avx2);
+bodies!(__m512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl", convolve_avx512, correlate_avx512);
 
 /// [`super::convolve`], block by block.
 ///
@@ -239,7 +130,9 @@ unsafe fn convolve_blocks<V: Body, S: Scheme<OUT, IN>, const OUT: usize, const I
                 input,
                 points.windows,
             );
-            V::products(&points, &convolution.panels, weights.as_ptr());
+            let tiles = block.len();
+            let Points { windows, pixels } = points;
+            V::products(IN * IN, tiles, &convolution.panels, windows, weights.as_ptr(), pixels);
             from_points::<V, S::Pixels, IN, OUT>(
                 convolution,
                 block,
@@ -265,7 +158,8 @@ unsafe fn correlate_blocks<V: Body, S: Scheme<OUT, IN>, const OUT: usize, const 
     let Correlate { convolution, images, input, grad_output } = *pass;
     let (windows, pixels) = (convolution.windows(), convolution.pixels());
     for block in convolution.blocks(images) {
-        let points = Points::new(convolution, block.len(), scratch);
+        let tiles = block.len();
+        let points = Points::new(convolution, tiles, scratch);
         // SAFETY: as in `convolve_blocks`.
         unsafe {
             to_points::<V, S::Window, IN, IN>(
@@ -282,7 +176,8 @@ unsafe fn correlate_blocks<V: Body, S: Scheme<OUT, IN>, const OUT: usize, const 
                 grad_output.as_ptr(),
                 points.pixels,
             );
-            V::transposed_products(&points, &convolution.panels, gradients);
+            let Points { windows, pixels } = points;
+            V::transposed_products(IN * IN, tiles, &convolution.panels, windows, pixels, gradients);
         }
     }
 }
@@ -294,7 +189,7 @@ unsafe fn correlate_blocks<V: Body, S: Scheme<OUT, IN>, const OUT: usize, const 
 #[inline(always)]
 unsafe fn sandwich<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     load: impl Fn(usize, usize) -> V,
-    mut store: impl FnMut(usize, usize, V),
+    store: impl Fn(usize, usize, V),
 ) {
     // SAFETY: the caller's.
     let zero = unsafe { V::zero() };
@@ -309,6 +204,8 @@ unsafe fn sandwich<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
         for (half, number) in half.iter_mut().zip(line) {
             half[column] = number;
         }
+        // The compiler would load many columns ahead, and run out of registers.
+        compiler_fence(Ordering::AcqRel);
     }
     for (row, half) in half.into_iter().enumerate() {
         // SAFETY: the caller's.
@@ -316,6 +213,7 @@ unsafe fn sandwich<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
         for (column, number) in line.into_iter().enumerate() {
             store(row, column, number);
         }
+        compiler_fence(Ordering::AcqRel);
     }
 }
 
@@ -331,7 +229,7 @@ unsafe fn to_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     images: *const f32,
     points: Operand,
 ) {
-    let Operand { start, point_pitch, tile_pitch } = points;
+    let Operand { start, tile_pitch } = points;
     let pixel = side.channels;
     let row = side.width * pixel;
     for (tile, place) in convolution.places(block).enumerate() {
@@ -341,24 +239,23 @@ unsafe fn to_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
         let to = start.wrapping_add(tile * tile_pitch);
         for channel in (0..side.channels).step_by(V::LANES) {
             let lanes = V::LANES.min(side.channels - channel);
-            let (from, to) = (from.wrapping_add(channel), to.wrapping_add(channel));
+            let (from, to) = (from.wrapping_add(channel), to.wrapping_add(channel * P * P));
             // SAFETY: a whole window of whole vectors is read where it lies; of another, the pixels that exist and
             // under a mask the channels that exist. The points have whole vectors.
             unsafe {
-                let store = |y: usize, x: usize, v: V| v.store(to.add((y * P + x) * point_pitch));
+                let store = |y: usize, x: usize, v: V| v.store(to.add((y * P + x) * V::LANES));
                 if is_whole && lanes == V::LANES {
                     let load = |y: usize, x: usize| V::load(from.add(y * row + x * pixel));
                     sandwich::<V, L, N, P>(load, store);
                 } else {
                     let mask = V::mask(lanes);
-                    let mut window = [[V::zero(); N]; N];
-                    for y in inside[0].clone() {
-                        for x in inside[1].clone() {
-                            let from = from.wrapping_add(y * row + x * pixel);
-                            window[y][x] = V::load_masked(from, mask);
-                        }
-                    }
-                    sandwich::<V, L, N, P>(|y, x| window[y][x], store);
+                    let zeros = ZEROS.0.as_ptr();
+                    let load = |y: usize, x: usize| {
+                        let pixel = from.wrapping_add(y * row + x * pixel);
+                        let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
+                        V::load_masked(select_unpredictable(is_inside, pixel, zeros), mask)
+                    };
+                    sandwich::<V, L, N, P>(load, store);
                 }
             }
         }
@@ -380,12 +277,13 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     finish: Finish,
     images: *mut f32,
 ) {
-    let Operand { start, point_pitch, tile_pitch } = points;
+    let Operand { start, tile_pitch } = points;
     let side = convolution.pixels();
     let pixel = side.channels;
     let row = side.width * pixel;
     // The ReLU as a maximum that may do nothing: one instruction, no branch.
     let least = if finish == Finish::StoreRelu { 0.0 } else { f32::NEG_INFINITY };
+    let mut nowhere = [0.0; 16];
     for (tile, place) in convolution.places(block).enumerate() {
         let inside = side.inside(&place, P);
         let is_whole = inside == [0..P, 0..P];
@@ -393,14 +291,14 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
         let to = images.wrapping_add(side.offset(&place));
         for channel in (0..side.channels).step_by(V::LANES) {
             let lanes = V::LANES.min(side.channels - channel);
-            let (from, to) = (from.wrapping_add(channel), to.wrapping_add(channel));
+            let (from, to) = (from.wrapping_add(channel * N * N), to.wrapping_add(channel));
             // SAFETY: the points have whole vectors; whole tiles of whole vectors are written where they lie, of others
             // the pixels that exist and under a mask the channels that exist.
             unsafe {
                 let bias = if bias.is_null() { V::zero() } else { V::load(bias.add(channel)) };
                 let least = V::splat(least);
                 let load = |y: usize, x: usize| {
-                    let sum = V::load(from.add((y * N + x) * point_pitch));
+                    let sum = V::load(from.add((y * N + x) * V::LANES));
                     // The second point adds to every pixel once.
                     if (y, x) == (1, 1) { sum.add(bias) } else { sum }
                 };
@@ -411,13 +309,14 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
                     sandwich::<V, L, N, P>(load, store);
                 } else {
                     let mask = V::mask(lanes);
-                    let mut tile = [[V::zero(); P]; P];
-                    sandwich::<V, L, N, P>(load, |y, x, v| tile[y][x] = least.max(v));
-                    for y in inside[0].clone() {
-                        for x in inside[1].clone() {
-                            tile[y][x].store_masked(to.wrapping_add(y * row + x * pixel), mask);
-                        }
-                    }
+                    let nowhere = nowhere.as_mut_ptr();
+                    let store = |y: usize, x: usize, v: V| {
+                        let pixel = to.wrapping_add(y * row + x * pixel);
+                        let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
+                        let pixel = select_unpredictable(is_inside, pixel, nowhere);
+                        least.max(v).store_masked(pixel, mask);
+                    };
+                    sandwich::<V, L, N, P>(load, store);
                 }
             }
         }
