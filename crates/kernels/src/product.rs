@@ -166,11 +166,6 @@ impl Panels {
         if self.plain { self.n } else { self.n.next_multiple_of(self.lanes) }
     }
 
-    /// Rows in whole vectors.
-    pub(crate) fn padded_rows(&self) -> usize {
-        self.k.next_multiple_of(self.lanes)
-    }
-
     /// Numbers of the packed matrix.
     ///
     /// # Panics

@@ -69,6 +69,9 @@ impl Tile {
 /// Numbers that a block's points may take: measured; a fifth of a second cache of 2 MiB, with weights and images beside.
 const BLOCK: usize = 3 << 15;
 
+/// Numbers of a cache line.
+const LINE: usize = 16;
+
 /// Input channels whose gradients the bodies sum together.
 const GROUP: usize = 8;
 
@@ -168,13 +171,20 @@ impl Convolution {
     fn windows(&self) -> Side {
         let [height, width] = self.input;
         let channels = self.in_channels();
-        Side { height, width, channels, pitch: self.panels.padded_rows(), origin: self.padding }
+        Side {
+            height,
+            width,
+            channels,
+            pitch: channels.next_multiple_of(LINE),
+            origin: self.padding,
+        }
     }
 
     /// The output, tile beside tile.
     fn pixels(&self) -> Side {
         let [height, width] = self.output;
-        let (channels, pitch) = (self.out_channels(), self.padded_out_channels());
+        let channels = self.out_channels();
+        let pitch = channels.next_multiple_of(LINE);
         Side { height, width, channels, pitch, origin: [0, 0] }
     }
 
@@ -187,11 +197,10 @@ impl Convolution {
     /// Numbers from one tile's points to the next's: an odd number of cache lines, so that one point of many tiles lies
     /// in different sets of the first cache.
     fn tile_pitch(&self, side: &Side) -> usize {
-        const LINE: usize = 16;
-        ((self.tile.points() * side.pitch).div_ceil(LINE) | 1) * LINE
+        ((self.tile.points() * side.pitch / LINE) | 1) * LINE
     }
 
-    /// Numbers of both sides' points in a block of `tiles` tiles: `[tiles, points, channels]` with gaps.
+    /// Numbers of both sides' points in a block of `tiles` tiles.
     fn points_len(&self, tiles: usize) -> [usize; 2] {
         [self.windows(), self.pixels()].map(|side| tiles * self.tile_pitch(&side))
     }
@@ -245,7 +254,7 @@ struct Side {
     height: usize,
     width: usize,
     channels: usize,
-    /// Numbers of one point of a tile: the channels in whole vectors.
+    /// Numbers of one point of a tile: the channels in whole lines.
     pitch: usize,
     /// The row and column of a tile's first pixel is that much before the tile's place.
     origin: [isize; 2],

@@ -10,6 +10,7 @@ use crate::layers::bf16::conv::Bf16ConvLayer;
 use crate::layers::bf16::dense::Bf16DenseLayer;
 use crate::layers::conv::{ConvLayer, Geometry};
 use crate::layers::conv_pool::ConvPoolLayer;
+use crate::layers::conv_winograd::{WinogradConvLayer, fastest_tile};
 use crate::layers::dense::DenseLayer;
 use crate::layers::dropout::DropoutLayer;
 use crate::layers::layer_norm::LayerNormLayer;
@@ -20,6 +21,7 @@ use crate::spec::{LayerSpec, Pool};
 use percept_kernels::activation::Activation;
 use percept_kernels::element::Element;
 use percept_kernels::pool::Windows;
+use percept_kernels::winograd::Tile;
 use std::ops::Range;
 
 /// One layer between its values.
@@ -114,7 +116,7 @@ impl<T: Element> Lowering<'_, T> {
         let mut value = input;
         let mut rest = layers;
         while !rest.is_empty() {
-            let fused = self.fused(rest);
+            let fused = self.fused(rest, value);
             value = self.layers(&rest[..fused.count], fused, value);
             rest = &rest[fused.count..];
         }
@@ -123,7 +125,7 @@ impl<T: Element> Lowering<'_, T> {
 
     /// What the first layers of a list can be fused to: the folded norm (inference alone), the ReLU, and the max-pooling
     /// behind a convolution.
-    fn fused(&self, layers: &[LayerInfo]) -> Fused {
+    fn fused(&self, layers: &[LayerInfo], value: usize) -> Fused {
         let mut fused = Fused { count: 1, ..Fused::default() };
         let takes_relu = match &layers[0].spec {
             LayerSpec::Dense(_) | LayerSpec::Conv(_) => {
@@ -143,10 +145,10 @@ impl<T: Element> Lowering<'_, T> {
             fused.relu = true;
             fused.count += 1;
         }
-        // Windows of few channels are too small for bf16's tiles.
         let takes_pool = match &layers[0].spec {
             LayerSpec::Conv(conv) => {
-                conv.groups == 1 && (!self.is_bf16() || layers[0].input.channels <= FEW_CHANNELS)
+                let geometry = Geometry::new(conv, layers[0].input, layers[0].output);
+                conv.groups == 1 && self.is_direct_fp32(&geometry, self.purpose(value))
             }
             LayerSpec::BatchNorm(_) => self.mode != Mode::Inference,
             _ => false,
@@ -239,6 +241,19 @@ impl<T: Element> Lowering<'_, T> {
         })
     }
 
+    /// The tile of Winograd's algorithm, where a convolution in fp32 takes it.
+    fn tile(&self, geometry: &Geometry, purpose: Purpose) -> Option<Tile> {
+        let isa = self.compute.isa;
+        self.compute.winograd.then(|| fastest_tile::<T>(isa, geometry, purpose)).flatten()
+    }
+
+    /// Whether a convolution multiplies its windows in fp32. Those of few channels do in any case: they are too small for
+    /// bf16's tiles.
+    fn is_direct_fp32(&self, geometry: &Geometry, purpose: Purpose) -> bool {
+        let takes_bf16 = self.is_bf16() && geometry.input.channels > FEW_CHANNELS;
+        !takes_bf16 && self.tile(geometry, purpose).is_none()
+    }
+
     fn conv(
         &self,
         geometry: Geometry,
@@ -253,9 +268,15 @@ impl<T: Element> Lowering<'_, T> {
         let bf16 = || Bf16ConvLayer::new(isa, geometry, bias, norm, relu, purpose);
         let takes_bf16 = self.is_bf16() && geometry.groups == 1;
         let bf16 = takes_bf16.then(|| as_layer_of(Box::new(bf16())));
-        bf16.flatten().unwrap_or_else(|| {
-            Box::new(ConvLayer::new::<T>(isa, geometry, bias, norm, relu, purpose))
-        })
+        if let Some(layer) = bf16.flatten() {
+            return layer;
+        }
+        match self.tile(&geometry, purpose) {
+            Some(tile) => Box::new(WinogradConvLayer::new::<T>(
+                isa, geometry, tile, bias, norm, relu, purpose,
+            )),
+            None => Box::new(ConvLayer::new::<T>(isa, geometry, bias, norm, relu, purpose)),
+        }
     }
 
     /// The layer that computes, or none.

@@ -89,6 +89,27 @@ const TABLE: &[(&str, &str, &str)] = &[
         "[6, 6, 3]",
         r#"{ kind = "conv", out_channels = 3, kernel_size = 3, padding = 1, stride = 2, groups = 3 }"#,
     ),
+    // Wide enough for Winograd's algorithm: on tiles of 4x4 pixels three times, then of 2x2.
+    (
+        "conv by Winograd",
+        "[4, 4, 8]",
+        r#"{ kind = "conv", out_channels = 8, kernel_size = 3, padding = 1 }"#,
+    ),
+    (
+        "conv by Winograd with relu",
+        "[7, 4, 12]",
+        r#"{ kind = "conv", out_channels = 10, kernel_size = 3, padding = 1, bias = false }, { kind = "relu" }"#,
+    ),
+    (
+        "conv by Winograd without padding",
+        "[10, 8, 10]",
+        r#"{ kind = "conv", out_channels = 10, kernel_size = 3, padding = [0, 1] }"#,
+    ),
+    (
+        "conv by Winograd on a small image",
+        "[2, 2, 15]",
+        r#"{ kind = "conv", out_channels = 15, kernel_size = 3, padding = 1 }"#,
+    ),
     ("batch norm", "[3, 2, 4]", r#"{ kind = "batch_norm" }"#),
     ("batch norm of features", "[1, 1, 6]", r#"{ kind = "batch_norm" }"#),
     ("batch norm with relu", "[3, 3, 3]", r#"{ kind = "batch_norm" }, { kind = "relu" }"#),

@@ -40,12 +40,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Its second convolution is wide enough for Winograd's algorithm.
 const CNN: &str = r#"
     input = [12, 12, 1]
     layers = [
-        { kind = "conv", out_channels = 6, kernel_size = 3, padding = 1, bias = false },
+        { kind = "conv", out_channels = 16, kernel_size = 3, padding = 1, bias = false },
         { kind = "batch_norm" }, { kind = "relu" }, { kind = "max_pool", kernel_size = 2 },
-        { kind = "residual", layers = [{ kind = "conv", out_channels = 6, kernel_size = 3, padding = 1 }, { kind = "batch_norm" }] },
+        { kind = "residual", layers = [{ kind = "conv", out_channels = 16, kernel_size = 3, padding = 1 }, { kind = "batch_norm" }] },
         { kind = "relu" }, { kind = "dropout", rate = 0.1 },
         { kind = "flatten" }, { kind = "dense", out_features = 20 }, { kind = "relu" },
         { kind = "dense", out_features = 4, init = "uniform_fan_in" },

@@ -1,18 +1,26 @@
 //! The SIMD bodies of the matrix products of a block's points.
 #![cfg(target_arch = "x86_64")]
 
-use super::GROUP;
+use super::{GROUP, LINE};
 use crate::product::Panels;
 use crate::product::simd::{cuts, most_rows, with_sizes};
 use crate::vector::Vector;
 use core::arch::x86_64::{__m256, __m512};
 
-/// One side's points of a block: `[tiles, vectors of channels, points, LANES]`, with a gap behind each tile.
+/// One side's points of a block: `[tiles, lines of channels, points, LINE]`, with a gap behind each tile.
 #[derive(Clone, Copy)]
 pub(super) struct Operand {
     pub start: *mut f32,
     /// Numbers from one tile to the next.
     pub tile_pitch: usize,
+}
+
+impl Operand {
+    /// The first of a vector of channels of one of `points` points of a tile.
+    fn at(&self, tile: usize, points: usize, point: usize, channel: usize) -> *mut f32 {
+        let line = (channel / LINE * points + point) * LINE;
+        self.start.wrapping_add(tile * self.tile_pitch + line + channel % LINE)
+    }
 }
 
 /// A vector with the products of all points.
@@ -62,7 +70,7 @@ macro_rules! bodies {
             let lanes = <$vector>::LANES;
             let shared = Shared {
                 channels: panels.k,
-                vector_pitch: points * lanes,
+                line_pitch: points * LINE,
                 from_pitch: windows.tile_pitch,
                 to_pitch: pixels.tile_pitch,
             };
@@ -71,8 +79,8 @@ macro_rules! bodies {
                 for (start, width) in panels.panels() {
                     let vectors = width / lanes;
                     for (first, count) in cuts(tiles, most_rows(lanes, vectors)) {
-                        let from = windows.start.wrapping_add(first * windows.tile_pitch + point * lanes);
-                        let to = pixels.start.wrapping_add(first * pixels.tile_pitch + start * points + point * lanes);
+                        let from = windows.at(first, points, point, 0);
+                        let to = pixels.at(first, points, point, start);
                         // SAFETY: tiles and panel lie inside the operands.
                         with_sizes!(count, vectors, tile::<$vector>, (&shared, from, panel, to), $($sizes)*);
                     }
@@ -96,7 +104,7 @@ macro_rules! bodies {
             let columns = panels.padded_columns();
             let shared = SharedTransposed {
                 tiles,
-                vector_pitch: points * lanes,
+                line_pitch: points * LINE,
                 left_pitch: windows.tile_pitch,
                 right_pitch: pixels.tile_pitch,
                 out_pitch: columns,
@@ -105,10 +113,9 @@ macro_rules! bodies {
             for point in 0..points {
                 let out = gradients.wrapping_add(point * rows * columns);
                 for (start, width) in panels.panels() {
-                    let right = pixels.start.wrapping_add(start * points + point * lanes);
+                    let right = pixels.at(0, points, point, start);
                     for c in (0..panels.k).step_by($group) {
-                        let (vector, lane) = (c / lanes, c % lanes);
-                        let left = windows.start.wrapping_add((vector * points + point) * lanes + lane);
+                        let left = windows.at(0, points, point, c);
                         let to = out.wrapping_add(c * columns + start);
                         // SAFETY: whole groups and vectors lie inside the operands.
                         unsafe {
@@ -168,8 +175,8 @@ bodies!(
 struct Shared {
     /// K.
     channels: usize,
-    /// Numbers from one vector of channels to the next of the same point and tile.
-    vector_pitch: usize,
+    /// Numbers from one line of channels to the next of the same point and tile.
+    line_pitch: usize,
     from_pitch: usize,
     to_pitch: usize,
 }
@@ -177,7 +184,7 @@ struct Shared {
 /// What the transposed products of one block share.
 struct SharedTransposed {
     tiles: usize,
-    vector_pitch: usize,
+    line_pitch: usize,
     left_pitch: usize,
     right_pitch: usize,
     out_pitch: usize,
@@ -194,14 +201,14 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(
     panel: *const f32,
     to: *mut f32,
 ) {
-    let Shared { channels, vector_pitch, from_pitch, to_pitch } = *shared;
+    let Shared { channels, line_pitch, from_pitch, to_pitch } = *shared;
     // SAFETY: the offsets stay inside the operands that the caller describes.
     unsafe {
         let mut sums = [[V::zero(); N]; M];
         let mut right = panel;
-        for vector in 0..channels.div_ceil(V::LANES) {
-            let mut left = from.add(vector * vector_pitch);
-            for _ in 0..V::LANES.min(channels - vector * V::LANES) {
+        for line in 0..channels.div_ceil(LINE) {
+            let mut left = from.add(line * line_pitch);
+            for _ in 0..LINE.min(channels - line * LINE) {
                 let mut weights = [V::zero(); N];
                 for (v, weight) in weights.iter_mut().enumerate() {
                     *weight = V::load(right.add(v * V::LANES));
@@ -218,7 +225,8 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(
         }
         for (m, row) in sums.iter().enumerate() {
             for (v, sum) in row.iter().enumerate() {
-                sum.store(to.add(m * to_pitch + v * vector_pitch));
+                let (line, lane) = (v * V::LANES / LINE, v * V::LANES % LINE);
+                sum.store(to.add(m * to_pitch + line * line_pitch + lane));
             }
         }
     }
@@ -236,7 +244,7 @@ unsafe fn tile_transposed<V: Vector, const M: usize, const N: usize>(
     right: *const f32,
     to: *mut f32,
 ) {
-    let SharedTransposed { tiles, vector_pitch, left_pitch, right_pitch, out_pitch } = *shared;
+    let SharedTransposed { tiles, line_pitch, left_pitch, right_pitch, out_pitch } = *shared;
     // SAFETY: the offsets stay inside the operands that the caller describes.
     unsafe {
         let mut sums = [[V::zero(); N]; M];
@@ -244,7 +252,8 @@ unsafe fn tile_transposed<V: Vector, const M: usize, const N: usize>(
         for _ in 0..tiles {
             let mut vectors = [V::zero(); N];
             for (v, vector) in vectors.iter_mut().enumerate() {
-                *vector = V::load(right.add(v * vector_pitch));
+                let (line, lane) = (v * V::LANES / LINE, v * V::LANES % LINE);
+                *vector = V::load(right.add(line * line_pitch + lane));
             }
             for (m, row) in sums.iter_mut().enumerate() {
                 let x = V::splat(*left.add(m));

@@ -126,7 +126,7 @@ pub(super) fn correlate<T: Element>(pass: &Correlate<'_, T>, scratch: &mut [T], 
         let gradients = points.chunks_exact_mut(convolution.point_gradient_len());
         for (point, gradient) in gradients.enumerate() {
             let (from, to) = (&from[point * windows.pitch..], &to[point * pixels.pitch..]);
-            let (columns, pitch) = (pixels.channels, pixels.pitch);
+            let (columns, pitch) = (pixels.channels, convolution.padded_out_channels());
             multiply_transposed(Isa::SCALAR, &left, from, &rows, to, columns, gradient, pitch);
         }
     }

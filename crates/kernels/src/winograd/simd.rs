@@ -3,7 +3,7 @@
 
 use super::lines::{Four, Line, Scheme, Two};
 use super::products::{Body, Operand};
-use super::{Convolution, Convolve, Correlate, Side, Tile};
+use super::{Convolution, Convolve, Correlate, LINE, Side, Tile};
 use crate::isa::{Isa, IsaName};
 use crate::product::Finish;
 use crate::vector::Vector;
@@ -13,11 +13,11 @@ use core::ops::Range;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 /// What pixels outside an image hold, of as many channels as the widest vector has.
-static ZEROS: Line16 = Line16([0.0; 16]);
+static ZEROS: Zeros = Zeros([0.0; LINE]);
 
 /// A cache line of numbers.
 #[repr(align(64))]
-struct Line16([f32; 16]);
+struct Zeros([f32; LINE]);
 
 /// [`super::convolve`] on an instruction set with vectors.
 pub(super) fn convolve(
@@ -239,11 +239,12 @@ unsafe fn to_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
         let to = start.wrapping_add(tile * tile_pitch);
         for channel in (0..side.channels).step_by(V::LANES) {
             let lanes = V::LANES.min(side.channels - channel);
-            let (from, to) = (from.wrapping_add(channel), to.wrapping_add(channel * P * P));
+            let line = channel / LINE * P * P * LINE + channel % LINE;
+            let (from, to) = (from.wrapping_add(channel), to.wrapping_add(line));
             // SAFETY: a whole window of whole vectors is read where it lies; of another, the pixels that exist and
             // under a mask the channels that exist. The points have whole vectors.
             unsafe {
-                let store = |y: usize, x: usize, v: V| v.store(to.add((y * P + x) * V::LANES));
+                let store = |y: usize, x: usize, v: V| v.store(to.add((y * P + x) * LINE));
                 if is_whole && lanes == V::LANES {
                     let load = |y: usize, x: usize| V::load(from.add(y * row + x * pixel));
                     sandwich::<V, L, N, P>(load, store);
@@ -283,7 +284,7 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     let row = side.width * pixel;
     // The ReLU as a maximum that may do nothing: one instruction, no branch.
     let least = if finish == Finish::StoreRelu { 0.0 } else { f32::NEG_INFINITY };
-    let mut nowhere = [0.0; 16];
+    let mut nowhere = [0.0; LINE];
     for (tile, place) in convolution.places(block).enumerate() {
         let inside = side.inside(&place, P);
         let is_whole = inside == [0..P, 0..P];
@@ -291,14 +292,15 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
         let to = images.wrapping_add(side.offset(&place));
         for channel in (0..side.channels).step_by(V::LANES) {
             let lanes = V::LANES.min(side.channels - channel);
-            let (from, to) = (from.wrapping_add(channel * N * N), to.wrapping_add(channel));
+            let line = channel / LINE * N * N * LINE + channel % LINE;
+            let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
             // SAFETY: the points have whole vectors; whole tiles of whole vectors are written where they lie, of others
             // the pixels that exist and under a mask the channels that exist.
             unsafe {
                 let bias = if bias.is_null() { V::zero() } else { V::load(bias.add(channel)) };
                 let least = V::splat(least);
                 let load = |y: usize, x: usize| {
-                    let sum = V::load(from.add((y * N + x) * V::LANES));
+                    let sum = V::load(from.add((y * N + x) * LINE));
                     // The second point adds to every pixel once.
                     if (y, x) == (1, 1) { sum.add(bias) } else { sum }
                 };

@@ -251,18 +251,23 @@ impl ConvLayer {
             }
         }
     }
+}
 
-    fn add_bias_gradient<T: Element>(&self, pass: &mut Backward<'_, T>) {
-        let grad_bias = &mut pass.gradients[self.geometry.weight_len()..];
-        let (sums, scratch) = pass.scratch.split_at_mut(grad_bias.len());
-        channels::sum(pass.isa, pass.grad_output, sums, scratch);
-        slices::add(pass.isa, sums, grad_bias);
-    }
+/// Adds the gradient by a layer's bias, which follows `weight_len` numbers of weights; takes [`bias_scratch_len`] of scratch.
+pub(super) fn add_bias_gradient<T: Element>(pass: &mut Backward<'_, T>, weight_len: usize) {
+    let grad_bias = &mut pass.gradients[weight_len..];
+    let (sums, scratch) = pass.scratch.split_at_mut(grad_bias.len());
+    channels::sum(pass.isa, pass.grad_output, sums, scratch);
+    slices::add(pass.isa, sums, grad_bias);
+}
+
+/// Numbers of scratch memory that [`add_bias_gradient`] takes.
+pub(super) fn bias_scratch_len(out_channels: usize) -> usize {
+    out_channels + channels::scratch_len(out_channels)
 }
 
 impl<T: Element> Layer<T> for ConvLayer {
     fn needs(&self, chunk: usize) -> Needs {
-        let bias = self.geometry.output.channels;
         let gradient = self.input_gradient.as_ref();
         Needs {
             packed: self.geometry.groups * self.group_len()
@@ -270,7 +275,7 @@ impl<T: Element> Layer<T> for ConvLayer {
             scratch: self
                 .frame_len()
                 .max(gradient.map_or(0, |gradient| gradient.scratch_len(chunk)))
-                .max(bias + channels::scratch_len(bias)),
+                .max(bias_scratch_len(self.geometry.output.channels)),
             backward_reads_input: true,
             backward_reads_output: self.relu,
             ..Needs::default()
@@ -318,7 +323,7 @@ impl<T: Element> Layer<T> for ConvLayer {
         }
         self.add_weight_gradient(&mut pass);
         if self.bias {
-            self.add_bias_gradient(&mut pass);
+            add_bias_gradient(&mut pass, self.geometry.weight_len());
         }
         if !pass.grad_input.is_empty() {
             let Backward { isa, packed, grad_output, grad_input, scratch, .. } = pass;

@@ -10,6 +10,7 @@ pub(crate) mod conv;
 mod conv_gradient;
 mod conv_overlap;
 pub(crate) mod conv_pool;
+pub(crate) mod conv_winograd;
 pub(crate) mod dense;
 pub(crate) mod dropout;
 mod fold;

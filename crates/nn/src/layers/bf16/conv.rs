@@ -1,16 +1,16 @@
 //! The convolution of [`conv`](super::super::conv) with bf16 operands, for one group of channels.
 
-use super::super::conv::Geometry;
+use super::super::conv::{Geometry, add_bias_gradient, bias_scratch_len};
 use super::super::fold::Fold;
 use super::super::{Backward, Forward, Layer, Needs, Purpose};
 use super::frame::{Bf16Frame, NOTHING, Segments, span};
 use super::input_gradient::InputGradient;
 use super::planes::WeightGradient;
+use percept_kernels::activation;
 use percept_kernels::bf16::product::{Output, Windows, multiply, pack, packed_len};
 use percept_kernels::bf16::{COLUMNS, storage, storage_len, stored};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;
-use percept_kernels::{activation, channels, slices};
 
 #[derive(Debug)]
 pub(crate) struct Bf16ConvLayer {
@@ -87,18 +87,10 @@ impl Bf16ConvLayer {
     fn scratch_len(&self, chunk: usize) -> usize {
         let images = self.group.min(chunk);
         let frames = span(&self.windows(), images).max(images * self.frame.image_pitch());
-        let bias = self.geometry.output.channels;
         storage_len(frames)
             .max(self.weight_gradient.as_ref().map_or(0, |gradient| gradient.scratch_len(chunk)))
             .max(self.input_gradient.as_ref().map_or(0, |gradient| gradient.scratch_len(chunk)))
-            .max(bias + channels::scratch_len(bias))
-    }
-
-    fn add_bias_gradient(&self, pass: &mut Backward<'_, f32>) {
-        let grad_bias = &mut pass.gradients[self.geometry.weight_len()..];
-        let (sums, scratch) = pass.scratch.split_at_mut(grad_bias.len());
-        channels::sum(pass.isa, pass.grad_output, sums, scratch);
-        slices::add(pass.isa, sums, grad_bias);
+            .max(bias_scratch_len(self.geometry.output.channels))
     }
 }
 
@@ -146,6 +138,10 @@ impl Layer<f32> for Bf16ConvLayer {
         }
     }
 
+    fn reads_parameters(&self) -> bool {
+        false
+    }
+
     fn forward(&self, pass: Forward<'_, f32>) {
         let Geometry { input, output, .. } = self.geometry;
         let (weight, rest) = pass.packed.split_at(storage_len(self.weight_len()));
@@ -176,7 +172,7 @@ impl Layer<f32> for Bf16ConvLayer {
             gradient.add(pass.isa, pass.input, pass.grad_output, grad_weight, pass.scratch);
         }
         if self.bias {
-            self.add_bias_gradient(&mut pass);
+            add_bias_gradient(&mut pass, self.geometry.weight_len());
         }
         if let Some(gradient) = &self.input_gradient
             && !pass.grad_input.is_empty()

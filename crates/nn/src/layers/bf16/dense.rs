@@ -235,6 +235,10 @@ impl Layer<f32> for Bf16DenseLayer {
         }
     }
 
+    fn reads_parameters(&self) -> bool {
+        false
+    }
+
     fn forward(&self, pass: Forward<'_, f32>) {
         let (weight, rest) = pass.packed.split_at(storage_len(self.forward.packed_len()));
         let bias = &rest[..self.bias_len()];

@@ -111,7 +111,9 @@ fn layers_agree_with_fp32_on_exact_numbers() {
         let text = format!("input = {input}\nlayers = [{layers}]");
         let network = Network::new(NetworkSpec::from_toml(&text).unwrap(), 1).unwrap();
         for (images, chunk) in [(1, 1), (3, 5), (37, 37)] {
-            let truth = run(&network, Isa::SCALAR.into(), images, chunk);
+            // Winograd's transforms would round what the direct form holds exactly.
+            let direct = Compute { winograd: false, ..Isa::SCALAR.into() };
+            let truth = run(&network, direct, images, chunk);
             for isa in &isas {
                 let compute = Compute { precision: Precision::Bf16, ..Compute::new(*isa) };
                 let found = run(&network, compute, images, chunk);
