@@ -1,0 +1,61 @@
+"""Whether every worker computes the same as percept: same logits, same losses over 20 steps."""
+
+import numpy as np
+
+from .settings import Settings
+from .worker import Worker
+
+BATCH = 128
+STEPS = 20
+LEARNING_RATE = 0.01
+
+# Largest difference of log-probabilities, and of losses relative to percept's. fp32 has 24 bits; sums of up to 3,136 products in
+# another order differ by some 1e-6, and 20 steps multiply that. bf16 has 8 bits: about 0.4 % a number.
+TOLERANCES = {"fp32": {"logits": 2e-4, "losses": 2e-3}, "bf16": {"logits": 0.15, "losses": 0.05}}
+
+
+def log_probabilities(logits: list[float]) -> np.ndarray:
+    rows = np.array(logits).reshape(BATCH, -1)
+    rows = rows - rows.max(axis=1, keepdims=True)
+    return rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
+
+
+def logits(worker: Worker, form: str) -> np.ndarray:
+    worker.ask({"do": "predict_with", "form": form, "batch": BATCH})
+    return log_probabilities(worker.ask({"do": "logits"})["logits"])
+
+
+def losses(worker: Worker, form: str) -> np.ndarray:
+    worker.ask({"do": "train_with", "form": form, "batch": BATCH, "learning_rate": LEARNING_RATE})
+    return np.array(worker.ask({"do": "losses", "steps": STEPS})["losses"])
+
+
+def outcome(network: str, worker: str, what: str, form: str, difference: float) -> dict:
+    tolerance = TOLERANCES[form.split()[0]][what]
+    return {"network": network, "worker": worker, "what": what, "form": form, "difference": difference,
+            "tolerance": tolerance, "ok": bool(difference <= tolerance)}
+
+
+def check_network(network: str, percept: Worker, workers: list[Worker], settings: Settings, say) -> list[dict]:
+    """Every form of every worker against percept in fp32, all images of a batch in one chunk."""
+    for worker in (percept, *workers):
+        worker.load(network, settings)
+    expected_logits = logits(percept, "fp32")
+    expected_losses = losses(percept, f"fp32 chunk{BATCH}")
+    found = []
+    for worker in (percept, *workers):
+        for form in worker.versions["predict"]:
+            difference = float(np.abs(logits(worker, form) - expected_logits).max())
+            found.append(outcome(network, worker.name, "logits", form, difference))
+        for form in dict.fromkeys(whole_batch(worker, form) for form in worker.versions["train"]):
+            difference = float(np.abs(losses(worker, form) / expected_losses - 1).max())
+            found.append(outcome(network, worker.name, "losses", form, difference))
+    for check in found:
+        mark = "ok" if check["ok"] else "WRONG"
+        say(f"  {mark}: {network} {check['worker']} {check['form']}: {check['what']} differ by {check['difference']:.1e}")
+    return found
+
+
+def whole_batch(worker: Worker, form: str) -> str:
+    """percept normalises by chunk: one chunk is the whole batch, as the others have it."""
+    return f"{form.split()[0]} chunk{BATCH}" if worker.name == "percept" else form

@@ -1,0 +1,129 @@
+//! Training and predicting with the engine, on images in memory.
+
+use bench_protocol::{Peer, Result, Versions, Work};
+use percept_kernels::isa::Isa;
+use percept_nn::engine::{Engine, EngineSettings};
+use percept_nn::loss::LossSettings;
+use percept_nn::network::Network;
+use percept_nn::optim::{OptimizerSpec, Sgd};
+use percept_nn::predictor::Predictor;
+use percept_nn::source::InMemory;
+
+/// Images that a thread takes at once in training, as in the presets.
+const CHUNK: usize = 32;
+
+/// Gradient lanes.
+const LANES: usize = 8;
+
+/// Lets percept answer requests.
+pub struct Percept {
+    isa: Isa,
+    threads: usize,
+    work: Option<Work>,
+    batch: usize,
+    engine: Option<Engine>,
+    predictor: Option<Predictor>,
+}
+
+impl Percept {
+    /// With the instruction set that `PERCEPT_ISA` asks for and `PERCEPT_THREADS` threads.
+    pub fn new() -> Result<Self> {
+        let threads = std::env::var("PERCEPT_THREADS").map_or(Ok(0), |text| text.parse())?;
+        let isa = Isa::chosen()?;
+        Ok(Self { isa, threads, work: None, batch: 0, engine: None, predictor: None })
+    }
+
+    fn network(&self) -> Result<Network> {
+        let work = self.work.as_ref().ok_or("nothing is loaded")?;
+        let mut network = Network::zeroed(work.spec.clone())?;
+        let ((parameters, values), (buffers, buffer_values)) = network.tensors_mut();
+        for parameter in parameters {
+            values[parameter.range.clone()].copy_from_slice(work.weights.get(&parameter.name));
+        }
+        for buffer in buffers {
+            buffer_values[buffer.range.clone()].copy_from_slice(work.weights.get(&buffer.name));
+        }
+        Ok(network)
+    }
+}
+
+/// `fp32`, or `fp32 chunk128` for chunks of 128 images.
+fn chunk_size(form: &str) -> Result<usize> {
+    match form.split_once(" chunk") {
+        Some((_, size)) => Ok(size.parse()?),
+        None => Ok(CHUNK),
+    }
+}
+
+impl Peer for Percept {
+    fn versions(&self) -> Versions {
+        Versions {
+            version: format!("percept {} {}", percept_nn_version(), self.isa.name()),
+            train: vec!["fp32", "fp32 chunk64"],
+            predict: vec!["fp32"],
+        }
+    }
+
+    fn load(&mut self, work: Work) -> Result<()> {
+        (self.engine, self.predictor) = (None, None);
+        self.work = Some(work);
+        Ok(())
+    }
+
+    fn train_with(&mut self, form: &str, batch: usize, learning_rate: f64) -> Result<()> {
+        let sgd = Sgd { learning_rate, momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+        let settings = EngineSettings {
+            isa: self.isa,
+            threads: self.threads,
+            batch_size: batch,
+            chunk_size: chunk_size(form)?,
+            lanes: LANES,
+            loss: LossSettings::default(),
+            optimizer: OptimizerSpec::Sgd(sgd),
+            clip_norm: None,
+            average: None,
+            seed: 1,
+        };
+        self.predictor = None;
+        self.engine = Some(Engine::new(self.network()?, settings)?);
+        self.batch = batch;
+        Ok(())
+    }
+
+    fn step(&mut self, first: usize, _want_loss: bool) -> Result<Option<f64>> {
+        let images = &self.work.as_ref().ok_or("nothing is loaded")?.images;
+        let pixels = images.pixels_of(first, self.batch);
+        let source = InMemory { pixels, labels: &images.labels[first..][..self.batch] };
+        let engine = self.engine.as_mut().ok_or("nothing is trained")?;
+        Ok(Some(engine.step(&source, self.batch, 1.0)?.loss))
+    }
+
+    fn predict_with(&mut self, form: &str, batch: usize) -> Result<()> {
+        if form != "fp32" {
+            return Err(format!("percept cannot predict with {form}").into());
+        }
+        self.engine = None;
+        self.predictor = Some(Predictor::new(&self.network()?, self.isa, self.threads));
+        self.batch = batch;
+        Ok(())
+    }
+
+    fn predict(&mut self, first: usize, logits: &mut Vec<f32>) -> Result<()> {
+        let work = self.work.as_ref().ok_or("nothing is loaded")?;
+        let predictor = self.predictor.as_mut().ok_or("nothing is predicted")?;
+        *logits = predictor.logits(work.images.pixels_of(first, self.batch));
+        Ok(())
+    }
+
+    fn logits_in_training(&mut self, first: usize, count: usize) -> Result<Vec<f32>> {
+        let work = self.work.as_ref().ok_or("nothing is loaded")?;
+        let network = self.engine.as_ref().ok_or("nothing is trained")?.network();
+        let mut predictor = Predictor::new(network, self.isa, self.threads);
+        Ok(predictor.logits(work.images.pixels_of(first, count)))
+    }
+}
+
+/// All crates of percept have one version.
+fn percept_nn_version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
