@@ -16,9 +16,9 @@ SPECIAL = {"start/cnn": first_prediction, "to-96/mlp": to_accuracy, "memory/cnn"
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="short slices, two rounds: to see that it works, not to quote")
+    parser.add_argument("--quick", action="store_true", help="short slices, two rounds: not to be quoted")
     parser.add_argument("--rows", default="*", metavar="PATTERN", help="rows to measure, as train/cnn/* (default: all)")
-    parser.add_argument("--peers", default=",".join(KINDS), metavar="LIST", help="peers with commas between (default: all)")
+    parser.add_argument("--peers", default=",".join(KINDS), metavar="LIST", help="peers, commas between (default: all)")
     parser.add_argument("--isa", choices=ISA, help="keep every library that can be kept to this instruction set")
     parser.add_argument("--threads", type=int, default=2, help="threads and processors of each worker (default: 2)")
     parser.add_argument("--no-checks", action="store_true", help="do not compare what the workers compute")

@@ -9,8 +9,8 @@ BATCH = 128
 STEPS = 20
 LEARNING_RATE = 0.01
 
-# Largest difference of log-probabilities, and of losses relative to percept's. fp32 has 24 bits; sums of up to 3,136 products in
-# another order differ by some 1e-6, and 20 steps multiply that. bf16 has 8 bits: about 0.4 % a number.
+# Largest difference of log-probabilities, and of losses relative to percept's. fp32 has 24 bits; sums of up to 3,136
+# products in another order differ by some 1e-6, and 20 steps multiply that. bf16 has 8 bits: about 0.4 % a number.
 TOLERANCES = {"fp32": {"logits": 2e-4, "losses": 2e-3}, "bf16": {"logits": 0.15, "losses": 0.05}}
 
 
@@ -52,7 +52,8 @@ def check_network(network: str, percept: Worker, workers: list[Worker], settings
             found.append(outcome(network, worker.name, "losses", form, difference))
     for check in found:
         mark = "ok" if check["ok"] else "WRONG"
-        say(f"  {mark}: {network} {check['worker']} {check['form']}: {check['what']} differ by {check['difference']:.1e}")
+        what = f"{check['what']} differ by {check['difference']:.1e}"
+        say(f"  {mark}: {network} {check['worker']} {check['form']}: {what}")
     return found
 
 

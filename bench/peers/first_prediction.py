@@ -2,7 +2,6 @@
 
 import subprocess
 
-import numpy as np
 from safetensors.numpy import load_file
 
 from .process import run

@@ -17,7 +17,8 @@ def best_line(result: dict) -> str:
     best = result["pairings"][0]
     ratio = best["ratio"]
     cells = [result["row"], result["unit"], number(best["percept"]["median"]), best["peer"], best["form"],
-             number(best["value"]["median"]), f"**{ratio['median']:.2f}**", f"{ratio['low']:.2f} to {ratio['high']:.2f}"]
+             number(best["value"]["median"]), f"**{ratio['median']:.2f}**",
+             f"{ratio['low']:.2f} to {ratio['high']:.2f}"]
     return f"| {' | '.join(cells)} |"
 
 
@@ -54,7 +55,8 @@ def markdown(record: dict) -> str:
     measured = [result for result in record["results"] if result["pairings"]]
     lines = [
         f"# percept beside its peers, {record['date']}", "",
-        f"- machine: {machine['cpu']} (family {machine['family']}, model {machine['model']}), {machine['cores']} cores, "
+        f"- machine: {machine['cpu']} (family {machine['family']}, model {machine['model']}), "
+        f"{machine['cores']} cores, "
         f"{machine['memory_gib']} GiB, {machine['system']} {machine['kernel']}",
         f"- instruction sets: {', '.join(machine['flags'])}",
         f"- commit: {machine['commit']}; threads: {run['threads']}; instruction set asked for: {run['isa'] or 'none'}",
@@ -63,12 +65,15 @@ def markdown(record: dict) -> str:
         *(f"- {name}: {version}" for name, version in record["versions"].items()), "",
         "## percept against the best peer of each row", "", COLUMNS, "|---" * 8 + "|",
         *map(best_line, measured), "",
-        "## Every pairing", "", "| row | peer | form | percept's form | peer, median (lowest to highest) | percept | ratio |",
-        "|---" * 7 + "|", *(line for result in measured for line in pairing_lines(result)), "",
-        "## Every form, calibrated only (one slice, not interleaved)", "", "| row | peer | form | value |", "|---" * 4 + "|",
+        "## Every pairing", "",
+        "| row | peer | form | percept's form | peer, median (lowest to highest) | percept | ratio |", "|---" * 7 + "|",
+        *(line for result in measured for line in pairing_lines(result)), "",
+        "## Every form, calibrated only (one slice, not interleaved)", "",
+        "| row | peer | form | value |", "|---" * 4 + "|",
         *calibrated_lines(record["results"]), "",
         "## Do they compute the same?", "",
-        "Largest difference from percept in fp32: of log-probabilities of 128 images; of the losses of 20 steps, relative.", "",
+        "Largest difference from percept in fp32: of log-probabilities of 128 images; of the losses of 20 steps, relative.",
+        "",
         "| network | worker | what | precision | largest difference | tolerance |", "|---" * 6 + "|",
         *check_lines(record["checks"]), "",
     ]

@@ -40,5 +40,6 @@ ROWS = [
     *(Row("latency", network, 1, "any", PREDICT) for network in ("mlp", "lenet", "cnn")),
     *(Row("throughput", network, batch, "any", PREDICT) for network in ("mlp", "lenet", "cnn") for batch in (32, 256)),
     # Eight 3x3 convolutions in a row: what oneDNN takes for the same, forward and in a training step.
-    *(Row(kind, network, 128, "fp32", ("torch",)) for kind in ("throughput", "train") for network in ("conv32", "conv64")),
+    *(Row(kind, network, 128, "fp32", ("torch",))
+      for kind in ("throughput", "train") for network in ("conv32", "conv64")),
 ]

@@ -1,4 +1,4 @@
-"""A percept spec as a PyTorch module, with weights from percept's layout (NHWC, HWIO) put into PyTorch's (NCHW, OIHW)."""
+"""A percept spec as a PyTorch module; weights go from percept's layout (NHWC, HWIO) to PyTorch's (NCHW, OIHW)."""
 
 import torch
 from torch import nn

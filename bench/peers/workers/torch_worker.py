@@ -72,11 +72,8 @@ class Torch:
     def predict_with(self, form: str, batch: int) -> None:
         network, compiled = self.make(form, batch)
         network.eval()
-        if compiled:
-            import torch._inductor.config as inductor
-            inductor.freezing = True  # weights become constants: batch norm is folded, layouts are chosen ahead
-            network = torch.compile(network)
-        self.network = network
+        # Frozen weights are constants: batch norm is folded, layouts are chosen ahead.
+        self.network = torch.compile(network, options={"freezing": True}) if compiled else network
 
     def predict(self, call: int):
         first = self.work.first(call, self.batch)

@@ -87,8 +87,7 @@ impl Peer for Burn {
         let loss = training.loss.forward(network.forward(images), labels);
         let value = want_loss.then(|| f64::from(loss.clone().into_scalar::<f32>()));
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        self.network =
-            Some(training.optimizer.step(training.learning_rate, network, gradients));
+        self.network = Some(training.optimizer.step(training.learning_rate, network, gradients));
         Ok(value)
     }
 

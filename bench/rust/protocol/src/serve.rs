@@ -157,11 +157,12 @@ impl<P: Peer> Session<P> {
 /// The share of images whose largest logit is that of their label.
 fn accuracy(logits: &[f32], labels: &[u32]) -> f64 {
     let classes = logits.len() / labels.len();
-    let is_right = |(row, &label): &(&[f32], &u32)| {
+    let rows = logits.chunks_exact(classes).zip(labels);
+    let right = rows.filter(|(row, label)| {
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row[label as usize] >= largest
-    };
-    let right = logits.chunks_exact(classes).zip(labels).filter(is_right).count();
+        row[**label as usize] >= largest
+    });
+    let right = right.count();
     right as f64 / labels.len() as f64
 }
 

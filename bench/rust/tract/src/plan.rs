@@ -28,7 +28,9 @@ impl Plan {
     pub fn run(&self, pixels: &[f32], logits: &mut Vec<f32>) -> Result<()> {
         let input = Tensor::from_shape(&self.sizes, pixels)?;
         let outputs = self.model.run(tvec!(input.into()))?;
-        logits.extend_from_slice(outputs[0].to_plain_array_view::<f32>()?.as_slice().ok_or("not in one piece")?);
+        logits.extend_from_slice(
+            outputs[0].to_plain_array_view::<f32>()?.as_slice().ok_or("not in one piece")?,
+        );
         Ok(())
     }
 }
