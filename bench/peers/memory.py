@@ -1,5 +1,5 @@
-"""Row `memory/cnn`: peak memory in MiB of training percept's default network: `percept train --epochs 1`, and of the peers
-100 steps of the same network with the same batch, images in memory."""
+"""Row `memory/cnn`: peak memory in MiB of training percept's default network: `percept train --epochs 1`, and of the
+peers 100 steps of the same network with the same batch, images in memory."""
 
 import tempfile
 

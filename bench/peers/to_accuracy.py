@@ -1,5 +1,5 @@
-"""Row `to-96/mlp`: seconds from the start of the process until the mlp preset's network is right on 96 % of 5,000 images
-that it is not trained on. percept runs `percept train`; the peers train the same network with SGD and are asked every
+"""Row `to-96/mlp`: seconds from the start of the process until the mlp preset's network is right on 96 % of 5,000
+images that it is not trained on. percept runs `percept train`; the peers train the same network with SGD and are asked every
 quarter of an epoch, percept at the end of each epoch."""
 
 import json
