@@ -30,11 +30,11 @@ def kinds(settings: Settings) -> dict[str, Kind]:
 
 
 def measure(peers: list[str], settings: Settings, say) -> dict:
-    commands = kinds(settings)
+    commands = {name: kind for name, kind in kinds(settings).items() if name in peers}
     for kind in commands.values():
         run(kind, settings)
     pairings = []
-    for peer in [peer for peer in commands if peer in peers]:
+    for peer in [name for name in commands if name != "percept"]:
         ours, theirs = [], []
         for _ in range(max(RUNS, settings.rounds)):
             ours.append(run(commands["percept"], settings)[0])
