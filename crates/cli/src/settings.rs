@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     /// `mnist` (inside the program, the default) or a folder with a data set
     #[arg(long, value_name = "mnist|DIR")]
     pub(crate) data: Option<String>,
-    /// A preset (mlp, lenet, cnn, best; by default cnn) with the training that suits it, fitted to the data; or a network file (.toml)
+    /// A preset (mlp, lenet, fast, cnn, best; by default cnn) with the training that suits it, fitted to the data; or a network file (.toml)
     #[arg(short, long, value_name = "PRESET|FILE")]
     network: Option<String>,
     /// Settings from a file, such as the config.toml of an earlier run; it need not have all

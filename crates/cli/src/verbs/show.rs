@@ -21,7 +21,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// A preset (mlp, lenet, cnn, best), a network file (.toml) or a model file
+    /// A preset (mlp, lenet, fast, cnn, best), a network file (.toml) or a model file
     #[arg(value_name = "MODEL|PRESET|FILE")]
     network: String,
     /// Draw the network, from input to output, as an SVG picture

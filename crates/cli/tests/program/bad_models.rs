@@ -60,7 +60,7 @@ fn missing_files_and_folders() {
     program::line(folder.path(), "evaluate model.safetensors")
         .refused(5, &["cannot read", "check the path"]);
     program::line(folder.path(), "show model.safetensors")
-        .refused(5, &["neither a preset nor a file", "mlp, lenet, cnn, best"]);
+        .refused(5, &["neither a preset nor a file", "mlp, lenet, fast, cnn, best"]);
     fs::create_dir(folder.path().join("model.safetensors")).expect("made");
     refused(folder.path(), &["a directory"]);
 }

@@ -37,7 +37,7 @@ fn version_and_information() {
         .iter()
         .filter_map(|p| p["name"].as_str())
         .collect();
-    assert_eq!(presets, ["mlp", "lenet", "cnn", "best"]);
+    assert_eq!(presets, ["mlp", "lenet", "fast", "cnn", "best"]);
     assert!(json["instruction_sets"]["available"][0] == "scalar");
 }
 
