@@ -85,22 +85,22 @@ fn case<T: Element>(sizes: &Sizes) -> Case<T> {
 }
 
 /// Both passes as sums.
-fn direct(sizes: &Sizes, finish: Finish, biased: bool) -> Case<f64> {
-    let mut case = case::<f64>(sizes);
+fn direct<T: Element>(sizes: &Sizes, finish: Finish, biased: bool) -> Case<T> {
+    let mut case = case::<T>(sizes);
     let [input_len, output_len, _] = sizes.lens();
     for image in 0..sizes.images {
         let input = &case.input[image * input_len..][..input_len];
         let output = &mut case.output[image * output_len..][..output_len];
         let grad_output = &case.grad_output[image * output_len..][..output_len];
         output.iter_mut().enumerate().for_each(|(place, to)| {
-            *to = if biased { case.bias[place % sizes.channels[1]] } else { 0.0 };
+            *to = if biased { case.bias[place % sizes.channels[1]] } else { T::ZERO };
         });
         sizes.for_each_product(|from, to, weight| {
             output[to] += input[from] * case.weight[weight];
             case.grad_weight[weight] += input[from] * grad_output[to];
         });
         if finish == Finish::StoreRelu {
-            output.iter_mut().for_each(|x| *x = x.max(0.0));
+            output.iter_mut().for_each(|x| *x = x.relu());
         }
     }
     case
@@ -176,7 +176,7 @@ const TRUTH: f64 = 1e-11;
 fn the_truth_agrees_with_the_direct_sum() {
     for sizes in all_sizes() {
         for (finish, biased) in [(Finish::Store, false), (Finish::StoreRelu, true)] {
-            let expected = direct(&sizes, finish, biased);
+            let expected = direct::<f64>(&sizes, finish, biased);
             for tile in Tile::ALL {
                 let what = format!("{tile:?} {sizes:?}");
                 let found = winograd::<f64>(Isa::SCALAR, tile, &sizes, finish, biased);
@@ -205,5 +205,36 @@ fn every_body_agrees_with_the_truth() {
                 }
             }
         }
+    }
+}
+
+/// The root of the mean square, and the greatest distance, of an error, in units of the root of the mean square of what is
+/// expected.
+fn errors(found: &[f32], expected: &[f64]) -> [f64; 2] {
+    let distances = found.iter().zip(expected).map(|(f, e)| (f64::from(*f) - e).abs());
+    let rms = |squares: f64| (squares / expected.len() as f64).sqrt();
+    let scale = rms(expected.iter().map(|e| e * e).sum());
+    let worst = distances.clone().fold(0.0, f64::max);
+    [rms(distances.map(|d| d * d).sum()) / scale, worst / scale]
+}
+
+/// The table of docs/decisions/winograd.md: what fp32 loses against f64. The bounds are twice what was measured.
+#[test]
+fn fp32_loses_what_the_tile_costs() {
+    let isa = Isa::available().pop().expect("the scalar body");
+    for channels in [16, 32, 64, 128] {
+        let sizes = Sizes { input: [14, 14], padding: [1, 1], channels: [channels; 2], images: 2 };
+        let truth = direct::<f64>(&sizes, Finish::Store, false);
+        let print = |name: &str, case: &Case<f32>, bounds: [f64; 2]| {
+            let [rms, worst] = errors(&case.output, &truth.output);
+            let [grad_rms, grad_worst] = errors(&case.grad_weight, &truth.grad_weight);
+            println!("{isa}, {channels} channels, {name}: {rms:.1e}, at most {worst:.1e}");
+            println!("    gradient by the weights: {grad_rms:.1e}, at most {grad_worst:.1e}");
+            assert!(rms < bounds[0] && grad_rms < bounds[1], "{name}, {channels} channels");
+        };
+        print("direct", &direct::<f32>(&sizes, Finish::Store, false), [1e-6, 1e-6]);
+        let winograd = |tile| winograd::<f32>(isa, tile, &sizes, Finish::Store, false);
+        print("2x2", &winograd(Tile::Two), [1e-6, 1e-6]);
+        print("4x4", &winograd(Tile::Four), [4e-6, 1e-5]);
     }
 }
