@@ -1,9 +1,10 @@
 //! The thread crew: threads that wait for work together and hand out items one by one.
 //!
 //! A job is a function over items; which thread serves which item is open, so a job must give the same result
-//! whichever it is. Between jobs the threads spin for a moment, since the next step of a training run comes at once,
-//! and then sleep. A thread that the system has put aside holds up nobody: when the items are gone the job closes, and
-//! the caller waits only for the threads that have entered it.
+//! whichever it is. A thread begins with its own share of the items, the same one in every job of as many items, since
+//! it may have their memory in its caches; then it helps the others. Between jobs the threads spin for a moment, since
+//! the next step of a training run comes at once, and then sleep. A thread that the system has put aside holds up
+//! nobody: when the items are gone the job closes, and the caller waits only for the threads that have entered it.
 
 use core::cell::UnsafeCell;
 use core::ops::Range;
@@ -42,7 +43,14 @@ struct Shared {
     asleep: AtomicUsize,
     bed: Mutex<()>,
     wake: Condvar,
+    /// Of each thread's share of the items, those that are handed out.
+    handed_out: Vec<Count>,
 }
+
+/// A counter on a cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct Count(AtomicUsize);
 
 // SAFETY: `job` is written only by the owner of the crew while the job is closed and no hand is inside, and read only by
 // a hand that has entered: that is one atomic exchange of `state`, which fails once the job is closed. The rest is Sync
@@ -69,6 +77,7 @@ impl Crew {
             asleep: AtomicUsize::new(0),
             bed: Mutex::new(()),
             wake: Condvar::new(),
+            handed_out: (0..threads).map(|_| Count::default()).collect(),
         });
         let hire = |hand: usize| {
             let shared = Arc::clone(&shared);
@@ -86,7 +95,7 @@ impl Crew {
     }
 
     /// Calls `job(worker, index, item)` once for every item. A thread uses its own worker, so workers hold scratch
-    /// memory; items are handed out in order to whoever is free. Allocates nothing.
+    /// memory; it serves its share of the items in order, then what is left of the others'. Allocates nothing.
     ///
     /// # Panics
     /// When there are fewer workers than threads, and when a job panics.
@@ -169,18 +178,25 @@ impl Crew {
             (0..count).for_each(|index| job(worker, index));
             return;
         }
-        let next = AtomicUsize::new(0);
+        let (threads, shared) = (self.threads(), Arc::clone(&self.shared));
+        let handed_out = &shared.handed_out[..threads];
+        // No hand counts now: the last job is closed and empty; those of this one see it by entering.
+        handed_out.iter().for_each(|handed_out| handed_out.0.store(0, Ordering::Relaxed));
         let worker_start = Shareable(workers.as_mut_ptr());
         self.broadcast(&|thread| {
             // SAFETY: each thread of the crew has its own number below `workers.len()`, so this is the only reference
             // to that worker.
             let worker = unsafe { &mut *worker_start.at(thread) };
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count {
-                    break;
+            for owner in (0..threads).map(|turn| (thread + turn) % threads) {
+                // The shares are disjoint and cover all, and the counter hands out each index of a share once.
+                let share = owner * count / threads..(owner + 1) * count / threads;
+                loop {
+                    let index = share.start + handed_out[owner].0.fetch_add(1, Ordering::Relaxed);
+                    if index >= share.end {
+                        break;
+                    }
+                    job(worker, index);
                 }
-                job(worker, index);
             }
         });
     }

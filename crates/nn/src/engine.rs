@@ -342,7 +342,6 @@ impl<T: Element> Engine<T> {
         let classes = plan.output_len();
         let lanes = &mut self.lanes[..cut.lanes];
         self.crew.for_each(&mut self.workers, lanes, |worker, index, lane| {
-            lane.gradient.fill(T::ZERO);
             lane.loss = Loss::default();
             for (place, chunk) in cut.of_lane(index) {
                 let (images, first) = (chunk.len(), chunk.start);
@@ -356,7 +355,8 @@ impl<T: Element> Engine<T> {
                 let chunk_loss = cross_entropy(loss, classes, logits, labels, normaliser, gradient);
                 lane.loss.sum += chunk_loss.sum;
                 lane.loss.correct += chunk_loss.correct;
-                plan.backward(images, numbers, &mut worker.arena, &mut lane.gradient);
+                let fresh = place == 0;
+                plan.backward(images, numbers, &mut worker.arena, &mut lane.gradient, fresh);
             }
         });
     }
@@ -372,10 +372,13 @@ impl<T: Element> Engine<T> {
             ranges,
             |_, index, part, gradient| {
                 let range = ranges[index].clone();
-                gradient.copy_from_slice(&lanes[0].gradient[range.clone()]);
-                for lane in &lanes[1..] {
-                    slices::add(isa, &lane.gradient[range.clone()], gradient);
+                let lane = |lane: usize| &lanes[lane].gradient[range.clone()];
+                if lanes.len() == 1 {
+                    gradient.copy_from_slice(lane(0));
+                } else {
+                    slices::sum_of(isa, lane(0), lane(1), gradient);
                 }
+                (2..lanes.len()).for_each(|index| slices::add(isa, lane(index), gradient));
                 part.norm_squared = slices::norm_squared(isa, gradient);
             },
         );

@@ -172,14 +172,19 @@ impl Trial {
         outputs.zip(&self.factors).map(|(output, factor)| output * factor).sum()
     }
 
-    /// The gradients by the parameters and by the input.
+    /// The gradients by the parameters and by the input. The former are begun by one pass, where nothing but NaN stood,
+    /// and a second one adds as much.
     fn backward(&mut self) -> (Vec<f64>, Vec<f64>) {
-        self.forward();
-        let Self { plan, images, parameters, packed, arena, factors, .. } = self;
-        plan.output_and_gradient(arena, *images).1.copy_from_slice(factors);
-        let mut gradients = vec![0.0; parameters.len()];
-        plan.backward(*images, Numbers { parameters, packed }, arena, &mut gradients);
-        (gradients, plan.gradient(arena, 0, *images).to_vec())
+        let mut gradients = vec![f64::NAN; self.parameters.len()];
+        for fresh in [true, false] {
+            self.forward();
+            let Self { plan, images, parameters, packed, arena, factors, .. } = self;
+            plan.output_and_gradient(arena, *images).1.copy_from_slice(factors);
+            let numbers = Numbers { parameters, packed };
+            plan.backward(*images, numbers, arena, &mut gradients, fresh);
+        }
+        gradients.iter_mut().for_each(|gradient| *gradient /= 2.0);
+        (gradients, self.plan.gradient(&self.arena, 0, self.images).to_vec())
     }
 
     fn difference(&mut self, eps: f64, number: impl Fn(&mut Self) -> &mut f64) -> f64 {

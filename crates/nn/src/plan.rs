@@ -49,6 +49,7 @@ struct Step {
     /// Whether backward reads the input and the output; their memory may serve others where it does not.
     reads_input: bool,
     reads_output: bool,
+    writes_gradients: bool,
 }
 
 /// The network's numbers that a chunk reads.
@@ -95,6 +96,7 @@ impl<T: Element> Plan<T> {
                     statistics: statistics_len - needs.statistics..statistics_len,
                     reads_input: needs.backward_reads_input,
                     reads_output: needs.backward_reads_output,
+                    writes_gradients: needs.writes_gradients,
                 }
             })
             .collect();
@@ -244,7 +246,7 @@ impl<T: Element> Plan<T> {
         });
     }
 
-    /// Runs one node backward and adds to the lane's gradients.
+    /// Runs one node backward and adds to the lane's gradients, or begins them where they are fresh.
     pub(crate) fn backward_node(
         &self,
         node: usize,
@@ -252,6 +254,7 @@ impl<T: Element> Plan<T> {
         numbers: Numbers<'_, T>,
         arena: &mut [T],
         lane: &mut [T],
+        fresh: bool,
     ) {
         let (step, Node { layer, input, second, output, parameters, .. }) =
             (&self.steps[node], &self.graph.nodes[node]);
@@ -277,8 +280,12 @@ impl<T: Element> Plan<T> {
                 step.backward_scratch.clone(),
             ],
         );
+        if fresh && !step.writes_gradients {
+            lane[parameters.clone()].fill(T::ZERO);
+        }
         layer.backward(Backward {
             isa: self.isa,
+            fresh,
             images,
             parameters: &numbers.parameters[parameters.clone()],
             packed: &numbers.packed[step.packed.clone()],
@@ -379,16 +386,17 @@ impl<T: Element> Plan<T> {
         banded.map(|(_, step)| step.forward_scratch.len()).max().unwrap_or(0)
     }
 
-    /// Runs every node backward.
+    /// Runs every node backward: adds to the lane's gradients, or begins them where they are fresh.
     pub(crate) fn backward(
         &self,
         images: usize,
         numbers: Numbers<'_, T>,
         arena: &mut [T],
         lane: &mut [T],
+        fresh: bool,
     ) {
         for node in (0..self.graph.nodes.len()).rev() {
-            self.backward_node(node, images, numbers, arena, lane);
+            self.backward_node(node, images, numbers, arena, lane, fresh);
         }
     }
 

@@ -289,6 +289,33 @@ unsafe fn panel_vector<V: Vector, const N: usize, const PLAIN: bool>(
     }
 }
 
+/// Adds the products of one column of M rows, `pitch` apart, with one row of a panel.
+///
+/// # Safety
+/// As [`product_tile`].
+#[inline(always)]
+unsafe fn add_products<V: Vector, const M: usize, const N: usize, const PLAIN: bool>(
+    sums: &mut [[V; N]; M],
+    left: *const f32,
+    pitch: usize,
+    right: *const f32,
+    mask: V::Mask,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut weights = [V::zero(); N];
+        for (v, weight) in weights.iter_mut().enumerate() {
+            *weight = panel_vector::<V, N, PLAIN>(right, v, mask);
+        }
+        for (m, row) in sums.iter_mut().enumerate() {
+            let x = V::splat(*left.add(m * pitch));
+            for (sum, weight) in row.iter_mut().zip(weights) {
+                *sum = sum.add_product(x, weight);
+            }
+        }
+    }
+}
+
 /// [`product_tile`] of a panel whose rows are `panel_pitch` apart; without padding where it is PLAIN.
 ///
 /// # Safety
@@ -320,17 +347,19 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const PLAIN: bool>(
             for inner in 0..runs.inner {
                 let mut left =
                     from.wrapping_add(outer * runs.outer_pitch + inner * runs.inner_pitch);
-                for _ in 0..run {
-                    let mut weights = [V::zero(); N];
-                    for (v, weight) in weights.iter_mut().enumerate() {
-                        *weight = panel_vector::<V, N, PLAIN>(right, v, mask);
+                let mut rest = run;
+                // With one vector a step has so few products that the addresses of its rows would be in their way.
+                while N == 1 && rest >= 4 {
+                    for k in 0..4 {
+                        let right = right.wrapping_add(k * panel_pitch);
+                        add_products::<V, M, N, PLAIN>(&mut sums, left.add(k), pitch, right, mask);
                     }
-                    for (m, row) in sums.iter_mut().enumerate() {
-                        let x = V::splat(*left.add(m * pitch));
-                        for (sum, weight) in row.iter_mut().zip(weights) {
-                            *sum = sum.add_product(x, weight);
-                        }
-                    }
+                    left = left.add(4);
+                    right = right.wrapping_add(4 * panel_pitch);
+                    rest -= 4;
+                }
+                for _ in 0..rest {
+                    add_products::<V, M, N, PLAIN>(&mut sums, left, pitch, right, mask);
                     left = left.add(1);
                     right = right.wrapping_add(panel_pitch);
                 }

@@ -61,8 +61,7 @@ impl<T: Element> Engine<T> {
             return Some(Culprit::Loss);
         }
         for (index, node) in plan.nodes().iter().enumerate().rev() {
-            lane.gradient[node.parameters.clone()].fill(T::ZERO);
-            plan.backward_node(index, images, numbers, arena, &mut lane.gradient);
+            plan.backward_node(index, images, numbers, arena, &mut lane.gradient, true);
             let by_parameters = &lane.gradient[node.parameters.clone()];
             let by_input = plan.gradient(arena, node.input, images);
             if [by_parameters, by_input].into_iter().any(|g| slices::first_not_finite(g).is_some())

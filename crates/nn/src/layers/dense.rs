@@ -1,5 +1,7 @@
 //! The dense layer: `y[i, o]` = `bias[o]` + sum over k of `x[i, k]` * `weight[k, o]`, a ReLU behind it where fused.
 //!
+//! A weight serves once for each image, too seldom for packing to pay in training: forward reads the weights as they are.
+//!
 //! Parameters: weight `[in_features, out_features]`, bias `[out_features]`.
 
 use super::fold::Fold;
@@ -8,7 +10,8 @@ use percept_kernels::activation;
 use percept_kernels::channels;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
-use percept_kernels::product::{Finish, Grid, Left, Panels, multiply, multiply_transposed};
+use percept_kernels::product::{Finish, Grid, Left, Panels, finish_transposed, multiply};
+use percept_kernels::slices;
 
 #[derive(Debug)]
 pub(crate) struct DenseLayer {
@@ -18,6 +21,8 @@ pub(crate) struct DenseLayer {
     /// A batch norm to fold in (inference alone), with its eps.
     norm: Option<f64>,
     relu: bool,
+    training: bool,
+    /// Plain in training, packed for inference.
     forward: Panels,
     /// The transposed weight, where the gradient by the input is wanted.
     backward: Option<Panels>,
@@ -33,14 +38,42 @@ impl DenseLayer {
         purpose: Purpose,
     ) -> Self {
         let [in_features, out_features] = features;
-        let forward = Panels::new::<T>(isa, in_features, out_features);
+        let training = purpose != Purpose::Inference;
+        let forward = if training {
+            Panels::plain::<T>(isa, in_features, out_features)
+        } else {
+            Panels::new::<T>(isa, in_features, out_features)
+        };
         let backward =
             purpose.wants_grad_input().then(|| Panels::new::<T>(isa, out_features, in_features));
-        Self { in_features, out_features, bias, norm, relu, forward, backward }
+        Self { in_features, out_features, bias, norm, relu, training, forward, backward }
+    }
+
+    /// Numbers of the packed weights and biases of forward.
+    fn packed_len(&self) -> usize {
+        if self.training { 0 } else { self.forward.len() + self.forward.padded_columns() }
     }
 
     fn weight_len(&self) -> usize {
         self.in_features * self.out_features
+    }
+
+    fn pack_forward<T: Element>(&self, parameters: &[T], buffers: &[T], packed: &mut [T]) {
+        let (weight, rest) = parameters.split_at(self.weight_len());
+        let (bias, norm) = rest.split_at(if self.bias { self.out_features } else { 0 });
+        let (forward, packed_bias) = packed.split_at_mut(self.forward.len());
+        let at = |k: usize, n: usize| weight[k * self.out_features + n];
+        match self.norm {
+            Some(eps) => {
+                let fold = Fold::new(self.bias.then_some(bias), eps, norm, buffers);
+                self.forward.pack(forward, |k, n| at(k, n) * fold.scale[n]);
+                packed_bias[..self.out_features].copy_from_slice(&fold.shift);
+            }
+            None => {
+                self.forward.pack(forward, at);
+                packed_bias[..bias.len()].copy_from_slice(bias);
+            }
+        }
     }
 
     /// The rows of `features` numbers of each image.
@@ -55,7 +88,7 @@ impl DenseLayer {
         images: usize,
         input: &[T],
         panels: &Panels,
-        [weight, bias]: [&[T]; 2],
+        (weight, bias): (&[T], Option<&[T]>),
         output: &mut [T],
     ) {
         multiply(
@@ -64,7 +97,7 @@ impl DenseLayer {
             input,
             panels,
             weight,
-            Some(bias),
+            bias,
             if self.relu { Finish::StoreRelu } else { Finish::Store },
             &Self::rows(images, panels.n),
             output,
@@ -79,50 +112,39 @@ impl DenseLayer {
 impl<T: Element> Layer<T> for DenseLayer {
     fn needs(&self, _chunk: usize) -> Needs {
         Needs {
-            packed: self.forward.len()
-                + self.forward.padded_columns()
-                + self.backward.map_or(0, |panels| panels.len()),
+            packed: self.packed_len() + self.backward.map_or(0, |panels| panels.len()),
             scratch: self.out_features + channels::scratch_len(self.out_features),
             backward_reads_input: true,
             backward_reads_output: self.relu,
+            writes_gradients: true,
             ..Needs::default()
         }
     }
 
     fn reads_parameters(&self) -> bool {
-        false
+        self.training
     }
 
     fn pack(&self, parameters: &[T], buffers: &[T], packed: &mut [T]) {
-        let (weight, rest) = parameters.split_at(self.weight_len());
-        let (bias, norm) = rest.split_at(if self.bias { self.out_features } else { 0 });
-        let (forward, packed) = packed.split_at_mut(self.forward.len());
-        let (packed_bias, backward) = packed.split_at_mut(self.forward.padded_columns());
-        let at = |k: usize, n: usize| weight[k * self.out_features + n];
-        match self.norm {
-            Some(eps) => {
-                let fold = Fold::new(self.bias.then_some(bias), eps, norm, buffers);
-                self.forward.pack(forward, |k, n| at(k, n) * fold.scale[n]);
-                packed_bias[..self.out_features].copy_from_slice(&fold.shift);
-            }
-            None => {
-                self.forward.pack(forward, at);
-                packed_bias[..bias.len()].copy_from_slice(bias);
-            }
+        let (forward, backward) = packed.split_at_mut(self.packed_len());
+        if !self.training {
+            self.pack_forward(parameters, buffers, forward);
         }
         if let Some(panels) = &self.backward {
-            panels.pack(backward, |k, n| at(n, k));
+            panels.pack(backward, |k, n| parameters[n * self.out_features + k]);
         }
     }
 
     fn forward(&self, pass: Forward<'_, T>) {
-        let (weight, rest) = pass.packed.split_at(self.forward.len());
-        let bias = &rest[..self.forward.padded_columns()];
-        self.apply(pass.isa, pass.images, pass.input, &self.forward, [weight, bias], pass.output);
+        let from = if self.training { pass.parameters } else { pass.packed };
+        let (weight, rest) = from.split_at(self.forward.len());
+        let has_bias = self.bias || !self.training;
+        let bias = has_bias.then(|| &rest[..self.forward.padded_columns()]);
+        self.apply(pass.isa, pass.images, pass.input, &self.forward, (weight, bias), pass.output);
     }
 
     fn banded(&self) -> Option<&dyn Banded<T>> {
-        Some(self)
+        (!self.training).then_some(self as &dyn Banded<T>)
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
@@ -132,31 +154,33 @@ impl<T: Element> Layer<T> for DenseLayer {
         }
         let grad_output = &*pass.grad_output;
         let (grad_weight, grad_bias) = pass.gradients.split_at_mut(self.weight_len());
-        multiply_transposed(
+        finish_transposed(
             isa,
             &Self::left(images, self.in_features),
             pass.input,
             &Self::rows(images, self.out_features),
             grad_output,
             self.out_features,
+            if pass.fresh { Finish::Store } else { Finish::Add },
             grad_weight,
             self.out_features,
         );
-        if self.bias {
+        if self.bias && pass.fresh {
+            channels::sum(isa, grad_output, grad_bias, pass.scratch);
+        } else if self.bias {
             let (sums, scratch) = pass.scratch.split_at_mut(self.out_features);
             channels::sum(isa, grad_output, sums, scratch);
-            percept_kernels::slices::add(isa, sums, grad_bias);
+            slices::add(isa, sums, grad_bias);
         }
         if let Some(panels) = &self.backward
             && !pass.grad_input.is_empty()
         {
-            let start = self.forward.len() + self.forward.padded_columns();
             multiply(
                 isa,
                 &Self::left(images, self.out_features),
                 grad_output,
                 panels,
-                &pass.packed[start..],
+                &pass.packed[self.packed_len()..],
                 None,
                 Finish::Store,
                 &Self::rows(images, self.in_features),
@@ -184,6 +208,13 @@ impl<T: Element> Banded<T> for DenseLayer {
         let start = first * self.forward.panel_columns();
         let (panels, place) = self.forward.cut(start..start + pass.output.len());
         let bias = &pass.packed[self.forward.len() + start..][..panels.padded_columns()];
-        self.apply(pass.isa, 1, pass.input, &panels, [&pass.packed[place], bias], pass.output);
+        self.apply(
+            pass.isa,
+            1,
+            pass.input,
+            &panels,
+            (&pass.packed[place], Some(bias)),
+            pass.output,
+        );
     }
 }

@@ -71,6 +71,9 @@ pub(crate) struct Backward<'a, T> {
     pub grad_second: &'a mut [T],
     /// The lane's gradients of the layer's parameters, to be added to.
     pub gradients: &'a mut [T],
+    /// Whether the gradients are still to be begun: a layer that [writes](Needs::writes_gradients) them finds any numbers
+    /// there, another one zeros.
+    pub fresh: bool,
     pub saved: &'a [T],
     pub scratch: &'a mut [T],
 }
@@ -90,6 +93,8 @@ pub(crate) struct Needs {
     pub backward_reads_input: bool,
     /// Whether backward reads the output.
     pub backward_reads_output: bool,
+    /// Whether backward writes fresh gradients, where others add to zeros.
+    pub writes_gradients: bool,
 }
 
 /// What one layer's forward calls wrote to `statistics` for the chunks of a batch.
