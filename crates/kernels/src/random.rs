@@ -150,6 +150,7 @@ mod tests {
         }
     }
 
+    #[cfg_attr(miri, ignore = "takes a hundred thousand draws")]
     #[test]
     fn moments_are_those_of_the_distributions() {
         let mut draws = Draws::new(5, Purpose::Test, 0, 0);

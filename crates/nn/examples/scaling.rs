@@ -199,22 +199,14 @@ impl Case {
 
     fn matrix_seconds(&self, parameter: &percept_nn::parameter::Parameter) -> f64 {
         let Self { network, settings: EngineSettings { compute, optimizer, .. }, .. } = self;
+        let isa = compute.isa;
         let mut weights = network.values()[parameter.range.clone()].to_vec();
         let gradient = weights.clone();
         let mut state = vec![0.0; optimizer.state_len(parameter)];
         let mut scratch = vec![0.0; optimizer.scratch_len(parameter)];
         let (state, scratch) = (&mut state, &mut scratch);
         median(|| {
-            optimizer.update(
-                compute.isa,
-                parameter,
-                1,
-                1e-4,
-                &mut weights,
-                &gradient,
-                state,
-                scratch,
-            );
+            optimizer.update(isa, parameter, 1, 1e-4, &mut weights, &gradient, state, scratch);
         })
     }
 }

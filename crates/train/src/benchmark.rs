@@ -5,10 +5,12 @@
 
 mod workload;
 
+use crate::config::Config;
 use crate::error::TrainError;
 use crate::run::engine_settings;
 use percept_kernels::isa::Isa;
 use percept_kernels::random::{Draws, Purpose};
+use percept_nn::compute::{Compute, Precision};
 use percept_nn::describe::{Description, LayerInfo};
 use percept_nn::engine::Engine;
 use percept_nn::network::Network;
@@ -62,6 +64,12 @@ impl Bench {
         self.network.description()
     }
 
+    /// The precision of training: the configuration's, or the faster one.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.workload.config.compute(self.isa).precision
+    }
+
     /// Seconds of one training step on `threads` threads (0: one per processor), measured for about `time`.
     ///
     /// # Errors
@@ -79,13 +87,16 @@ impl Bench {
     }
 
     /// Seconds of one prediction of `images` images at once on `threads` threads (0: one per processor), measured for
-    /// about `time`.
+    /// about `time`: in the configuration's precision, or in fp32.
     ///
     /// # Panics
     /// When there are more images than the bench was made for.
     #[must_use]
     pub fn prediction(&self, images: usize, threads: usize, time: Duration) -> f64 {
-        let mut predictor = Predictor::new(&self.network, self.isa, threads);
+        let Config { precision, winograd, .. } = self.workload.config;
+        let precision = precision.unwrap_or_default();
+        let compute = Compute { isa: self.isa, precision, winograd };
+        let mut predictor = Predictor::new(&self.network, compute, threads);
         let mut logits = vec![0.0; images * predictor.classes()];
         let mut labels = vec![0; images];
         let source = InMemory { pixels: &self.pixels, labels: &self.labels };

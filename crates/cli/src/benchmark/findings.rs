@@ -1,6 +1,7 @@
 //! The numbers that were measured.
 
 use percept::kernels::isa::Isa;
+use percept::nn::compute::Precision;
 use percept::train::benchmark::Kind;
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ pub(super) struct Peak {
 pub(super) struct NetworkFindings {
     pub(super) name: String,
     pub(super) kind: Kind,
+    /// What training multiplies.
+    pub(super) precision: Precision,
     pub(super) parameters: usize,
     /// Floating-point operations of one image in the products of a prediction, and of a training step.
     pub(super) operations: u64,
@@ -61,7 +64,7 @@ impl Findings {
         self.peaks.iter().find(is_it).map(|peak| peak.rate)
     }
 
-    /// The share of the peak that a call uses, whose images take so many operations each.
+    /// The share of the fp32 peak that a call uses, whose images take so many operations each.
     pub(super) fn share_of_peak(&self, timed: &Timed, operations: u64) -> Option<f64> {
         let rate = timed.images_per_second() * operations as f64;
         self.peak(timed.threads).map(|peak| rate / peak)
@@ -104,6 +107,7 @@ fn network(findings: &Findings, network: &NetworkFindings) -> Value {
     json!({
         "name": network.name,
         "kind": kind(network.kind),
+        "training_precision": network.precision.to_string(),
         "parameters": network.parameters,
         "operations": network.operations,
         "training_operations": network.training_operations,

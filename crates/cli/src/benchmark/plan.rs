@@ -130,6 +130,7 @@ fn network(
     Ok(NetworkFindings {
         name: name.clone(),
         kind: *kind,
+        precision: bench.precision(),
         parameters: description.parameter_len(),
         operations: prediction_operations(description),
         training_operations: training_operations(description),

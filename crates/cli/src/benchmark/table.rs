@@ -51,13 +51,17 @@ fn peaks(findings: &Findings) -> String {
 
 fn training(findings: &Findings) -> String {
     let mut head: Vec<String> =
-        ["training, images/s", "parameters", "batch"].map(str::to_owned).to_vec();
+        ["training, images/s", "parameters", "batch", "operands"].map(str::to_owned).to_vec();
     for count in &findings.threads {
         head.extend([threads(*count), "of peak".to_owned()]);
     }
     let row = |network: &NetworkFindings| {
-        let mut row =
-            vec![name(network), grouped(network.parameters as u64), network.batch.to_string()];
+        let mut row = vec![
+            name(network),
+            grouped(network.parameters as u64),
+            network.batch.to_string(),
+            network.precision.to_string(),
+        ];
         for timed in &network.training {
             row.extend([speed(timed), share(findings, timed, network.training_operations)]);
         }
@@ -114,6 +118,7 @@ fn latency(seconds: f64) -> String {
 mod tests {
     use super::super::findings::Peak;
     use super::*;
+    use percept::nn::compute::Precision;
     use percept::train::benchmark::Kind;
 
     #[test]
@@ -127,6 +132,7 @@ mod tests {
             networks: vec![NetworkFindings {
                 name: "net".to_owned(),
                 kind: Kind::Own,
+                precision: Precision::Bf16,
                 parameters: 1234,
                 operations: 1000,
                 training_operations: 3000,
@@ -140,7 +146,7 @@ mod tests {
         for line in [
             "processor  Pentium",
             "scalar                2",
-            "net (own)                1,234    100   100,000     15 %",
+            "net (own)                1,234    100      bf16   100,000     15 %",
             "net (own)    2.5 us           1,000,000     50 %",
         ] {
             assert!(tables.contains(line), "{line}\nin\n{tables}");

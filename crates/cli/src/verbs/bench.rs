@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::{network_source, output};
 use clap::Args;
 use percept::kernels::isa::Isa;
+use percept::nn::compute::Precision;
 use percept::train::benchmark::Workload;
 
 const EXAMPLES: &str = "\
@@ -17,7 +18,7 @@ Examples:
 Networks: the presets (mlp, lenet, cnn, best), each trained as it says; bench-mlp, bench-lenet, bench-cnn and
 bench-resnet20, with which bench/peers compares percept with other programs: batches of 128, momentum; a network file
 or a model, trained like those. Images are random and lie in memory; reading and augmenting images is not measured.
-\"of peak\" is the share of the multiply-adds that the processor could do in that time.";
+\"of peak\" is the share of the fp32 multiply-adds that the processor could do in that time; bf16 may pass it.";
 
 /// Measure how fast this machine trains and predicts
 #[derive(Debug, Args)]
@@ -29,6 +30,9 @@ pub(crate) struct Arguments {
     /// Measure on one thread and on this many; 0 means one per processor
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
+    /// Train and predict with operands of this precision [default: as `percept train`; predictions in fp32]
+    #[arg(long, value_name = "fp32|bf16")]
+    precision: Option<Precision>,
     /// Measure for a quarter of the time: less exact
     #[arg(long)]
     quick: bool,
@@ -41,10 +45,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let isa = Isa::chosen().map_err(|error| {
         Failure::usage(error.to_string()).hint("unset PERCEPT_ISA, or set it to one that works")
     })?;
-    let workloads = match arguments.network.as_slice() {
+    let mut workloads: Vec<Workload> = match arguments.network.as_slice() {
         [] => Workload::standard(),
         names => names.iter().map(|name| workload(name)).collect::<Result<_, _>>()?,
     };
+    for workload in &mut workloads {
+        workload.config.precision = arguments.precision;
+    }
     let plan = Plan::new(workloads, isa, arguments.threads, Times::new(arguments.quick))?;
     let findings = benchmark::run(plan)?;
     match arguments.json {
