@@ -2,6 +2,7 @@
 
 use bench_protocol::{Peer, Result, Versions, Work};
 use percept_kernels::isa::Isa;
+use percept_nn::compute::{Compute, Precision};
 use percept_nn::engine::{Engine, EngineSettings};
 use percept_nn::loss::LossSettings;
 use percept_nn::network::Network;
@@ -13,7 +14,7 @@ use percept_nn::source::InMemory;
 const CHUNK: usize = 32;
 
 /// Gradient lanes.
-const LANES: usize = 8;
+const LANES: usize = 4;
 
 /// Lets percept answer requests.
 pub struct Percept {
@@ -47,20 +48,30 @@ impl Percept {
     }
 }
 
-/// `fp32`, or `fp32 chunk128` for chunks of 128 images.
-fn chunk_size(form: &str) -> Result<usize> {
-    match form.split_once(" chunk") {
-        Some((_, size)) => Ok(size.parse()?),
-        None => Ok(CHUNK),
-    }
+/// A precision and the images of a chunk: `fp32`, or `bf16 chunk8` for chunks of 8 images.
+fn parts(form: &str) -> Result<(Precision, usize)> {
+    let (precision, chunk) = match form.split_once(" chunk") {
+        Some((precision, size)) => (precision, size.parse()?),
+        None => (form, CHUNK),
+    };
+    Ok((precision.parse()?, chunk))
 }
 
 impl Peer for Percept {
     fn versions(&self) -> Versions {
         Versions {
-            version: format!("percept of this commit, {}, {} threads", self.isa.name(), self.threads),
-            train: vec!["fp32", "fp32 chunk64"],
-            predict: vec!["fp32"],
+            version: format!("percept of this commit, {}, {} threads", self.isa, self.threads),
+            train: vec![
+                "fp32",
+                "fp32 chunk8",
+                "fp32 chunk16",
+                "fp32 chunk64",
+                "bf16",
+                "bf16 chunk8",
+                "bf16 chunk16",
+                "bf16 chunk64",
+            ],
+            predict: vec!["fp32", "bf16"],
         }
     }
 
@@ -72,11 +83,12 @@ impl Peer for Percept {
 
     fn train_with(&mut self, form: &str, batch: usize, learning_rate: f64) -> Result<()> {
         let sgd = Sgd { learning_rate, momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+        let (precision, chunk_size) = parts(form)?;
         let settings = EngineSettings {
-            isa: self.isa,
+            compute: Compute { precision, ..Compute::new(self.isa) },
             threads: self.threads,
             batch_size: batch,
-            chunk_size: chunk_size(form)?,
+            chunk_size,
             lanes: LANES,
             loss: LossSettings::default(),
             optimizer: OptimizerSpec::Sgd(sgd),
@@ -99,11 +111,9 @@ impl Peer for Percept {
     }
 
     fn predict_with(&mut self, form: &str, batch: usize) -> Result<()> {
-        if form != "fp32" {
-            return Err(format!("percept cannot predict with {form}").into());
-        }
+        let compute = Compute { precision: form.parse()?, ..Compute::new(self.isa) };
         self.engine = None;
-        self.predictor = Some(Predictor::new(&self.network()?, self.isa, self.threads));
+        self.predictor = Some(Predictor::new(&self.network()?, compute, self.threads));
         self.batch = batch;
         Ok(())
     }
@@ -111,7 +121,8 @@ impl Peer for Percept {
     fn predict(&mut self, first: usize, logits: &mut Vec<f32>) -> Result<()> {
         let work = self.work.as_ref().ok_or("nothing is loaded")?;
         let predictor = self.predictor.as_mut().ok_or("nothing is predicted")?;
-        *logits = predictor.logits(work.images.pixels_of(first, self.batch));
+        logits.resize(self.batch * predictor.classes(), 0.0);
+        predictor.logits_into(work.images.pixels_of(first, self.batch), logits);
         Ok(())
     }
 
