@@ -1,6 +1,7 @@
 //! Prepares the picture of a digit as the pictures of MNIST were: light ink on black, the ink's longest side scaled to
 //! 20 pixels, its centre of mass in the middle of 28x28 (LeCun, Cortes and Burges, "The MNIST database").
 
+use std::array;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -82,24 +83,38 @@ fn looks_like_mnist(pixels: &[u8], shape: ImageShape) -> bool {
 /// squared deviation. Full ink is a level that a thousandth of the pixels reach, so that single hot pixels do not count.
 fn ink(pixels: &[u8], shape: ImageShape) -> Result<Vec<f32>, Error> {
     let background = border_median(pixels, shape);
+    let counts = count(pixels);
     let deviation = |of: fn(u8, u8) -> u8| -> u64 {
-        pixels.iter().map(|&p| u64::from(of(p, background)).pow(2)).sum()
+        let squares = (0..=255).map(|level| u64::from(of(level, background)).pow(2));
+        squares.zip(&counts).map(|(square, count)| square * *count as u64).sum()
     };
     let darker: fn(u8, u8) -> u8 = |p, background| background.saturating_sub(p);
     let lighter: fn(u8, u8) -> u8 = u8::saturating_sub;
     let inked = if deviation(darker) > deviation(lighter) { darker } else { lighter };
-    let mut counts = [0usize; 256];
-    for &pixel in pixels {
-        counts[usize::from(inked(pixel, background))] += 1;
+    let inked: [u8; 256] = array::from_fn(|level| inked(level as u8, background));
+    let mut inked_counts = [0; 256];
+    for (inked, count) in inked.iter().zip(&counts) {
+        inked_counts[usize::from(*inked)] += count;
     }
-    let full = rank_from_top(&counts, pixels.len() / 1000);
+    let full = rank_from_top(&inked_counts, pixels.len() / 1000);
     if full < MIN_CONTRAST {
         return Err(Error::Blank { contrast: full, needed: MIN_CONTRAST });
     }
     // Paper's grain below a fifth is background; pens rarely cover evenly, so 85 % is full.
     let (low, high) = (0.2 * f32::from(full), 0.85 * f32::from(full));
-    let strength = |p| ((f32::from(inked(p, background)) - low) / (high - low)).clamp(0.0, 1.0);
-    Ok(pixels.iter().map(|&p| strength(p)).collect())
+    let strength = inked.map(|inked| ((f32::from(inked) - low) / (high - low)).clamp(0.0, 1.0));
+    Ok(pixels.iter().map(|&p| strength[usize::from(p)]).collect())
+}
+
+/// How many pixels have each grey level.
+fn count(pixels: &[u8]) -> [usize; 256] {
+    // Four counts in turn: neighbours have the same level, and one count would wait for its own last addition.
+    let mut counts = [[0; 4]; 256];
+    let (fours, rest) = pixels.as_chunks::<4>();
+    for four in fours.iter().map(<[u8; 4]>::as_slice).chain([rest]) {
+        four.iter().enumerate().for_each(|(turn, &level)| counts[usize::from(level)][turn] += 1);
+    }
+    counts.map(|counts| counts.into_iter().sum())
 }
 
 /// The median grey level of a frame as wide as a twentieth of the shorter side.
@@ -137,7 +152,7 @@ fn keep_large_spots(ink: &mut [f32], shape: ImageShape) -> (Range<usize>, Range<
     let largest = areas.iter().copied().max().unwrap_or(0);
     let keep = |spot: u32| spot > 0 && areas[spot as usize] as f32 >= NOISE_SHARE * largest as f32;
     for (at, value) in ink.iter_mut().enumerate().filter(|(_, value)| **value > 0.0) {
-        if !neighbours(at, width, spots.len()).any(|near| keep(spots[near])) {
+        if !keep(spots[at]) && !neighbours(at, width, spots.len()).any(|near| keep(spots[near])) {
             *value = 0.0;
         }
     }
@@ -187,10 +202,13 @@ fn bounds<T>(
     counts: impl Fn(&T) -> bool,
 ) -> (Range<usize>, Range<usize>) {
     let (mut top, mut bottom, mut left, mut right) = (usize::MAX, 0, usize::MAX, 0);
-    for (at, _) in values.iter().enumerate().filter(|(_, value)| counts(value)) {
-        let (y, x) = (at / width, at % width);
-        (top, bottom) = (top.min(y), bottom.max(y + 1));
-        (left, right) = (left.min(x), right.max(x + 1));
+    for (y, row) in values.chunks_exact(width).enumerate() {
+        if let Some(first) = row.iter().position(&counts)
+            && let Some(last) = row.iter().rposition(&counts)
+        {
+            (top, bottom) = (top.min(y), y + 1);
+            (left, right) = (left.min(first), right.max(last + 1));
+        }
     }
     (top..bottom, left..right)
 }
@@ -199,10 +217,9 @@ fn bounds<T>(
 /// whole pixels, unlike in MNIST: what is drawn a little differently is then seen only a little differently.
 fn centre(ink: &[f32], shape: ImageShape, rows: Range<usize>, columns: Range<usize>) -> Vec<u8> {
     let ImageShape { height, width, .. } = shape;
-    let row_most: Vec<f32> = (0..height).map(|y| most(&ink[y * width..(y + 1) * width])).collect();
-    let column = |x: usize| ink[x..].iter().step_by(width);
-    let column_most: Vec<f32> = (0..width).map(|x| most(column(x))).collect();
-    let longest = extent(&row_most, &rows).max(extent(&column_most, &columns));
+    let row_most = |y: usize| most(&ink[y * width..(y + 1) * width]);
+    let column_most = |x: usize| most(ink[x..].iter().step_by(width));
+    let longest = extent(row_most, height, &rows).max(extent(column_most, width, &columns));
     let scale = longest / INK_SIDE as f64;
     let (y, x) = centre_of_mass(ink, width);
     // The middle of pixel 14 is 14.5 pixels from the beginning of the first; so it is with old pixels.
@@ -220,27 +237,36 @@ fn most<'a>(values: impl IntoIterator<Item = &'a f32>) -> f32 {
     values.into_iter().copied().fold(0.0, f32::max)
 }
 
-/// How far ink reaches along an axis, in fractions of a pixel: between the points where it falls below [`EDGE`].
-/// `most` is the strongest ink at each position, `range` where it is at least `EDGE`.
-fn extent(most: &[f32], range: &Range<usize>) -> f64 {
-    let beyond = |outer: Option<&f32>, inner: f32| {
-        let outer = outer.copied().unwrap_or(0.0).min(EDGE - 0.01);
+/// How far ink reaches along an axis of `len` positions, in fractions of a pixel: between the points where it falls below
+/// [`EDGE`]. `most` is the strongest ink at a position, `range` where it is at least `EDGE`.
+fn extent(most: impl Fn(usize) -> f32, len: usize, range: &Range<usize>) -> f64 {
+    let beyond = |outer: Option<usize>, inner: usize| {
+        let outer = outer.map_or(0.0, &most).min(EDGE - 0.01);
+        let inner = most(inner);
         f64::from((inner - EDGE) / (inner - outer))
     };
-    let before = range.start.checked_sub(1).and_then(|at| most.get(at));
-    let (first, last) = (most[range.start], most[range.end - 1]);
-    let between = (range.end - 1 - range.start) as f64;
-    (between + beyond(before, first) + beyond(most.get(range.end), last)).max(1.0)
+    let last = range.end - 1;
+    let before = beyond(range.start.checked_sub(1), range.start);
+    let behind = beyond(Some(range.end).filter(|end| *end < len), last);
+    ((last - range.start) as f64 + before + behind).max(1.0)
 }
 
 /// Row and column of the centre of mass.
 fn centre_of_mass(ink: &[f32], width: usize) -> (f32, f32) {
-    // f64: the sums over a large photograph need more than 24 bits.
+    // f64: the sums over a large photograph need more than 24 bits. A sum for each column, since they can be added side
+    // by side.
+    let mut columns = vec![(0.0, 0.0); width];
+    for (y, row) in ink.chunks_exact(width).enumerate() {
+        for ((mass, moment), value) in columns.iter_mut().zip(row.iter().map(|&v| f64::from(v))) {
+            *mass += value;
+            *moment += value * y as f64;
+        }
+    }
     let (mut mass, mut y, mut x) = (0.0, 0.0, 0.0);
-    for (at, value) in ink.iter().map(|&value| f64::from(value)).enumerate() {
-        mass += value;
-        y += value * (at / width) as f64;
-        x += value * (at % width) as f64;
+    for (column, (of_column, moment)) in columns.into_iter().enumerate() {
+        mass += of_column;
+        y += moment;
+        x += of_column * column as f64;
     }
     ((y / mass) as f32, (x / mass) as f32)
 }
