@@ -4,7 +4,7 @@ mod header;
 mod read;
 mod write;
 
-pub(crate) use read::{Container, read, read_file, read_unsealed_file};
+pub(crate) use read::{Container, Opened, open_file, read, read_file};
 pub(crate) use write::Prepared;
 
 /// Where a JSON header lists the file's text entries.

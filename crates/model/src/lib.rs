@@ -14,5 +14,6 @@ mod container;
 pub mod error;
 mod metadata;
 pub mod model;
+pub mod model_file;
 pub mod provenance;
 pub mod tensor;

@@ -1,7 +1,7 @@
 //! The text entries of a file's header, read with errors that name them.
 
 use crate::error::{Kind, ModelError, quoted};
-use crate::tensor::{Tensor, hash_text, hexadecimal, weight_hash};
+use crate::tensor::{Tensor, View, hash_text, hexadecimal, view_hash};
 use percept_nn::spec::NetworkSpec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,7 +44,7 @@ impl Metadata {
 
     /// Adds the checksum over everything; nothing may be put afterwards.
     pub(crate) fn seal(&mut self, tensors: &[Tensor]) {
-        let checksum = self.checksum(tensors);
+        let checksum = self.checksum(tensors.iter().map(Tensor::view));
         self.put(CHECKSUM, checksum);
     }
 
@@ -76,7 +76,11 @@ impl Metadata {
 
     /// Whether entries and weights are those that were written. A file without checksum passes: somebody who edits
     /// a model on purpose takes the entry out.
-    pub(crate) fn check_seal(&self, origin: &str, tensors: &[Tensor]) -> Result<(), ModelError> {
+    pub(crate) fn check_seal<'t>(
+        &self,
+        origin: &str,
+        tensors: impl IntoIterator<Item = View<'t>>,
+    ) -> Result<(), ModelError> {
         let Some(expected) = self.entries.get(CHECKSUM) else { return Ok(()) };
         let found = self.checksum(tensors);
         if *expected == found {
@@ -89,13 +93,13 @@ impl Metadata {
         })
     }
 
-    fn checksum(&self, tensors: &[Tensor]) -> String {
+    fn checksum<'t>(&self, tensors: impl IntoIterator<Item = View<'t>>) -> String {
         let mut hash = Sha256::new();
         for (key, value) in self.entries.iter().filter(|(key, _)| *key != CHECKSUM) {
             hash_text(&mut hash, key);
             hash_text(&mut hash, value);
         }
-        hash_text(&mut hash, &weight_hash(tensors));
+        hash_text(&mut hash, &view_hash(tensors));
         hexadecimal(&hash.finalize())
     }
 

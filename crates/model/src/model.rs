@@ -10,16 +10,11 @@ use percept_nn::parameter::{Buffer, Parameter};
 use percept_nn::spec::NetworkSpec;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread;
 
 const IN_MEMORY: &str = "the model in memory";
 const VALIDATION: &str = "validation_accuracy";
 const TEST: &str = "test_accuracy";
-
-/// Numbers whose checksum takes longer than a thread takes to start: about 0.1 ms.
-const WORTH_A_THREAD: usize = 1 << 16;
 
 /// A trained network with all that is needed to use it, and where it comes from.
 ///
@@ -43,11 +38,11 @@ const WORTH_A_THREAD: usize = 1 << 16;
 /// # Ok::<(), percept_model::error::ModelError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Model {
+pub struct Model<Weights = Vec<Tensor>> {
     /// The network.
     pub spec: NetworkSpec,
-    /// Parameters and buffers, in the network's order.
-    pub tensors: Vec<Tensor>,
+    /// Parameters and buffers, in the network's order; `()` where a [`Network`](percept_nn::network::Network) holds them.
+    pub tensors: Weights,
     /// Name of each class, in the order of the outputs; at least one, no two the same.
     pub class_names: Vec<String>,
     /// What is done to an image before the network sees it, in the form that the caller gives it.
@@ -65,40 +60,6 @@ impl Model {
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let origin = path.display().to_string();
         Self::from_container(&origin, container::read_file(path, Kind::Model)?)
-    }
-
-    /// Reads a model file, and lets `prepare` work on the model while another thread still computes the checksum. What
-    /// `prepare` returns comes back only where the checksum is right.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn read_and<R>(
-        path: &Path,
-        prepare: impl FnOnce(&Self) -> R,
-    ) -> Result<(Self, R), ModelError> {
-        let origin = &path.display().to_string();
-        let Container { metadata, tensors } = container::read_unsealed_file(path, Kind::Model)?;
-        let described = Self::described(origin, &metadata);
-        let check = |tensors: &[Tensor]| metadata.check_seal(origin, tensors);
-        let model = match described {
-            Ok(model) => Self { tensors, ..model },
-            Err(error) => return Err(check(&tensors).err().unwrap_or(error)),
-        };
-        let prepared = thread::scope(|scope| {
-            let tensors = &model.tensors;
-            let numbers: usize = tensors.iter().map(|tensor| tensor.data.len()).sum();
-            let thread = (numbers >= WORTH_A_THREAD)
-                .then(|| thread::Builder::new().spawn_scoped(scope, || check(tensors)).ok());
-            match thread.flatten() {
-                Some(thread) => {
-                    let prepared = prepare(&model);
-                    thread.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-                    Ok(prepared)
-                }
-                None => check(tensors).map(|()| prepare(&model)),
-            }
-        })?;
-        Ok((model, prepared))
     }
 
     /// Reads a model from the bytes of a file.
@@ -145,18 +106,6 @@ impl Model {
         tensor::restore(origin, &self.tensors, parameters, buffers)
     }
 
-    /// What is done to an image before the network sees it, as the caller's own type. `origin` says in errors where
-    /// the model came from, usually its path.
-    ///
-    /// # Errors
-    /// [`ModelError::Metadata`] where `preprocessing` is not of that type.
-    pub fn preprocessing_as<T: DeserializeOwned>(&self, origin: &str) -> Result<T, ModelError> {
-        T::deserialize(&self.preprocessing).map_err(|cause| {
-            let reason = "its JSON cannot be used".to_owned();
-            wrong(origin, "preprocessing", reason, Some(cause.into()))
-        })
-    }
-
     /// The [hash](tensor::weight_hash) of all weights and buffers.
     #[must_use]
     pub fn weight_hash(&self) -> String {
@@ -176,20 +125,47 @@ impl Model {
 
     fn from_container(origin: &str, container: Container) -> Result<Self, ModelError> {
         let Container { metadata, tensors } = container;
-        Ok(Self { tensors, ..Self::described(origin, &metadata)? })
+        Ok(Model::described(origin, &metadata)?.with_tensors(tensors))
     }
 
+    /// Takes the tensors away.
+    #[must_use]
+    pub fn without_tensors(self) -> Model<()> {
+        self.with_tensors(())
+    }
+}
+
+impl Model<()> {
     /// The model that the metadata describe, without its tensors.
-    fn described(origin: &str, metadata: &Metadata) -> Result<Self, ModelError> {
+    pub(crate) fn described(origin: &str, metadata: &Metadata) -> Result<Self, ModelError> {
         let class_names: Vec<String> = metadata.json(origin, "class_names")?;
         check_class_names(origin, &class_names)?;
         Ok(Self {
             spec: metadata.spec(origin)?,
-            tensors: Vec::new(),
+            tensors: (),
             class_names,
             preprocessing: metadata.json(origin, "preprocessing")?,
             provenance: provenance(origin, metadata)?,
         })
+    }
+}
+
+impl<Weights> Model<Weights> {
+    /// What is done to an image before the network sees it, as the caller's own type. `origin` says in errors where
+    /// the model came from, usually its path.
+    ///
+    /// # Errors
+    /// [`ModelError::Metadata`] where `preprocessing` is not of that type.
+    pub fn preprocessing_as<T: DeserializeOwned>(&self, origin: &str) -> Result<T, ModelError> {
+        T::deserialize(&self.preprocessing).map_err(|cause| {
+            let reason = "its JSON cannot be used".to_owned();
+            wrong(origin, "preprocessing", reason, Some(cause.into()))
+        })
+    }
+
+    fn with_tensors<New>(self, tensors: New) -> Model<New> {
+        let Self { spec, class_names, preprocessing, provenance, .. } = self;
+        Model { spec, tensors, class_names, preprocessing, provenance }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Named arrays of f32, and whether they are the ones that a network needs.
 
 use crate::error::ModelError;
+use percept_nn::network::Network;
 use percept_nn::parameter::{Buffer, Parameter};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,11 @@ impl Tensor {
         buffers.iter().map(|b| Self::cut(&b.name, &b.shape, &values[b.range.clone()])).collect()
     }
 
+    /// Name, shape and numbers, wherever these lie.
+    pub(crate) fn view(&self) -> View<'_> {
+        View { name: &self.name, shape: &self.shape, data: &self.data }
+    }
+
     fn cut(name: &str, shape: &[usize], data: &[f32]) -> Self {
         Self { name: name.to_owned(), shape: shape.to_vec(), data: data.to_vec() }
     }
@@ -57,19 +63,32 @@ impl Tensor {
                 found: self.data.len(),
             });
         }
-        // Without an early exit the compiler makes this a few vector instructions; the search below is rarely needed.
-        if self.data.iter().fold(true, |finite, value| finite & value.is_finite()) {
-            return Ok(());
-        }
-        match self.data.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-            Some((index, &value)) => Err(ModelError::NotFinite {
-                origin: origin.to_owned(),
-                tensor: self.name.clone(),
-                index,
-                value,
-            }),
-            None => Ok(()),
-        }
+        check_finite(origin, &self.name, &self.data)
+    }
+}
+
+/// A named array whose numbers lie elsewhere.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) shape: &'a [usize],
+    pub(crate) data: &'a [f32],
+}
+
+/// Checks that a tensor's numbers are finite.
+pub(crate) fn check_finite(origin: &str, tensor: &str, data: &[f32]) -> Result<(), ModelError> {
+    // Without an early exit the compiler makes this a few vector instructions; the search below is rarely needed.
+    if data.iter().fold(true, |finite, value| finite & value.is_finite()) {
+        return Ok(());
+    }
+    match data.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        Some((index, &value)) => Err(ModelError::NotFinite {
+            origin: origin.to_owned(),
+            tensor: tensor.to_owned(),
+            index,
+            value,
+        }),
+        None => Ok(()),
     }
 }
 
@@ -170,16 +189,37 @@ pub(crate) fn check_names<'n>(
 /// the weights are bit for bit the same, in whatever order they are listed.
 #[must_use]
 pub fn weight_hash<'t>(tensors: impl IntoIterator<Item = &'t Tensor>) -> String {
-    let mut sorted: Vec<&Tensor> = tensors.into_iter().collect();
-    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    view_hash(tensors.into_iter().map(Tensor::view))
+}
+
+/// The [`weight_hash`] of a network's parameters and buffers.
+#[must_use]
+pub fn network_hash(network: &Network) -> String {
+    view_hash(views(network))
+}
+
+/// The parameters and buffers of a network.
+pub(crate) fn views(network: &Network) -> impl Iterator<Item = View<'_>> {
+    let parameters = network.parameters().iter().map(|p| (&p.name, &p.shape, &p.range));
+    let parameters =
+        parameters.map(|(name, shape, range)| (name, shape, &network.values()[range.clone()]));
+    let buffers = network.buffers().iter().map(|b| (&b.name, &b.shape, &b.range));
+    let buffers =
+        buffers.map(|(name, shape, range)| (name, shape, &network.buffer_values()[range.clone()]));
+    parameters.chain(buffers).map(|(name, shape, data)| View { name, shape, data })
+}
+
+pub(crate) fn view_hash<'t>(views: impl IntoIterator<Item = View<'t>>) -> String {
+    let mut sorted: Vec<View<'_>> = views.into_iter().collect();
+    sorted.sort_by_key(|view| view.name);
     let mut hash = Sha256::new();
-    for tensor in sorted {
-        hash_text(&mut hash, &tensor.name);
-        hash.update((tensor.shape.len() as u64).to_le_bytes());
-        for &size in &tensor.shape {
+    for View { name, shape, data } in sorted {
+        hash_text(&mut hash, name);
+        hash.update((shape.len() as u64).to_le_bytes());
+        for &size in shape {
             hash.update((size as u64).to_le_bytes());
         }
-        hash_numbers(&mut hash, &tensor.data);
+        hash_numbers(&mut hash, data);
     }
     hexadecimal(&hash.finalize())
 }

@@ -7,15 +7,18 @@ use percept_data::{Dataset, Part, Preprocessing};
 use percept_eval::predictions::Predictions;
 use percept_kernels::isa::Isa;
 use percept_model::model::Model;
+use percept_model::model_file::ModelFile;
+use percept_model::tensor::network_hash;
 use percept_nn::describe::Description;
+use percept_nn::error::SpecError;
 use percept_nn::network::Network;
 use std::path::Path;
 
 /// A model with its network made ready to predict.
 #[derive(Debug)]
 pub struct LoadedModel {
-    /// What the file holds.
-    pub model: Model,
+    /// What the file holds besides the weights.
+    pub model: Model<()>,
     /// What is done to a picture before the network sees it.
     pub preprocessing: Preprocessing,
     /// The network with the model's weights.
@@ -29,9 +32,35 @@ impl LoadedModel {
     /// # Errors
     /// [`TrainError::Model`] and [`TrainError::UnsoundModel`] where the file is not a sound model.
     pub fn open(path: &Path, threads: usize) -> Result<Self, TrainError> {
+        Ok(Self::open_and(path, threads, |_| ())?.0)
+    }
+
+    /// As [`open`](Self::open), and lets `work` go on with the preprocessing while another thread still computes the
+    /// file's checksum. What `work` returns comes back only where the checksum is right.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_and<R>(
+        path: &Path,
+        threads: usize,
+        work: impl FnOnce(&Preprocessing) -> R,
+    ) -> Result<(Self, R), TrainError> {
         let origin = path.display().to_string();
-        let (model, ready) = Model::read_and(path, |model| Ready::new(model, &origin, threads))?;
-        Ok(ready?.with(model))
+        let file = ModelFile::open(path)?;
+        let mut network = match network(file.model(), &origin, |d| Ok(file.check_fit(d)?)) {
+            Ok(network) => network,
+            Err(error) => {
+                file.check()?;
+                return Err(error);
+            }
+        };
+        let (model, ready) = file.read_into(&mut network, |model, network| {
+            let ready = Ready::new(model, network, &origin, threads)?;
+            let result = work(&ready.preprocessing);
+            Ok::<_, TrainError>((ready, result))
+        })?;
+        let (ready, result) = ready?;
+        Ok((ready.with(model, network), result))
     }
 
     /// Makes a model ready; `origin` says in errors where it came from.
@@ -39,7 +68,18 @@ impl LoadedModel {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn new(model: Model, origin: &str, threads: usize) -> Result<Self, TrainError> {
-        Ok(Ready::new(&model, origin, threads)?.with(model))
+        let fit = |description: &Description| check_tensors(origin, &model.tensors, description);
+        let mut network = network(&model, origin, fit)?;
+        let (parameters, buffers) = network.tensors_mut();
+        model.restore(origin, parameters, buffers)?;
+        let model = model.without_tensors();
+        Ok(Ready::new(&model, &network, origin, threads)?.with(model, network))
+    }
+
+    /// The [hash](percept_model::tensor::weight_hash) of all weights and buffers.
+    #[must_use]
+    pub fn weight_hash(&self) -> String {
+        network_hash(&self.network)
     }
 
     /// Probabilities of prepared images (see [`Preprocessing::prepare_normalised`]).
@@ -84,38 +124,51 @@ impl LoadedModel {
     }
 }
 
-/// What is made of a model.
+/// The network of a model, with zeros in the place of its weights, once `fit` has found that these are there.
+fn network<W>(
+    model: &Model<W>,
+    origin: &str,
+    fit: impl FnOnce(&Description) -> Result<(), TrainError>,
+) -> Result<Network, TrainError> {
+    let unsound = |e: SpecError| TrainError::UnsoundModel {
+        origin: origin.to_owned(),
+        reason: e.to_string(),
+    };
+    fit(&Description::new(&model.spec).map_err(unsound)?)?;
+    Ok(Network::zeroed(model.spec.clone())?)
+}
+
+/// What is made of a model and its network.
 struct Ready {
     preprocessing: Preprocessing,
-    network: Network,
     evaluator: Evaluator,
 }
 
 impl Ready {
-    fn new(model: &Model, origin: &str, threads: usize) -> Result<Self, TrainError> {
+    fn new(
+        model: &Model<()>,
+        network: &Network,
+        origin: &str,
+        threads: usize,
+    ) -> Result<Self, TrainError> {
         let unsound =
             |reason: String| TrainError::UnsoundModel { origin: origin.to_owned(), reason };
-        let description = Description::new(&model.spec).map_err(|e| unsound(e.to_string()))?;
-        check_tensors(origin, &model.tensors, &description)?;
-        let mut network = Network::zeroed(model.spec.clone())?;
-        let (parameters, buffers) = network.tensors_mut();
-        model.restore(origin, parameters, buffers)?;
         let preprocessing: Preprocessing = model.preprocessing_as(origin)?;
         preprocessing.check().map_err(|e| unsound(e.to_string()))?;
-        check(model, &preprocessing, &network, origin)?;
+        check(model, &preprocessing, network, origin)?;
         let normalisation = preprocessing.normalisation.clone();
-        let evaluator = Evaluator::new(&network, normalisation, Isa::chosen()?, threads);
-        Ok(Self { preprocessing, network, evaluator })
+        let evaluator = Evaluator::new(network, normalisation, Isa::chosen()?, threads);
+        Ok(Self { preprocessing, evaluator })
     }
 
-    fn with(self, model: Model) -> LoadedModel {
-        let Self { preprocessing, network, evaluator } = self;
+    fn with(self, model: Model<()>, network: Network) -> LoadedModel {
+        let Self { preprocessing, evaluator } = self;
         LoadedModel { model, preprocessing, network, evaluator }
     }
 }
 
 fn check(
-    model: &Model,
+    model: &Model<()>,
     preprocessing: &Preprocessing,
     network: &Network,
     origin: &str,

@@ -8,6 +8,7 @@ use percept::eval::render;
 use percept::eval::report::Report;
 use percept::model::model::Model;
 use percept::train::config::Config;
+use percept::train::session::LoadedModel;
 use percept::train::sources;
 use std::path::PathBuf;
 
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let report = Report::new(&predictions)
         .map_err(|error| Failure::of(Exit::Data, &error).hint("check the data set"))?;
     if let Some(path) = &arguments.html {
-        let page = page(arguments, &model.model, &data, &report);
+        let page = page(arguments, &model, &data, &report);
         output::write_file(path, page.as_bytes())?;
     }
     match arguments.json {
@@ -70,8 +71,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// The report as a page, with where the model comes from.
-fn page(arguments: &Arguments, model: &Model, data: &str, report: &Report) -> String {
-    let origin = &model.provenance;
+fn page(arguments: &Arguments, model: &LoadedModel, data: &str, report: &Report) -> String {
+    let origin = &model.model.provenance;
     let facts = [
         ("model", arguments.model.display().to_string()),
         ("trained with", origin.data.description.clone()),
@@ -86,7 +87,7 @@ fn page(arguments: &Arguments, model: &Model, data: &str, report: &Report) -> St
         Split::Validation => "validation",
         Split::Train => "training",
     };
-    let title = format!("{} on {data}", model.spec.name);
+    let title = format!("{} on {data}", model.model.spec.name);
     render::html::html(&render::html::Page {
         title: &title,
         part,
@@ -96,7 +97,7 @@ fn page(arguments: &Arguments, model: &Model, data: &str, report: &Report) -> St
     })
 }
 
-fn part(arguments: &Arguments, model: &Model) -> Result<Part, Failure> {
+fn part(arguments: &Arguments, model: &Model<()>) -> Result<Part, Failure> {
     let config = Config::from_toml(&model.provenance.config).ok();
     let data = match (&arguments.data, &config) {
         (Some(data), _) => data,

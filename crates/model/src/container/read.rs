@@ -4,7 +4,7 @@ use super::header::{Entry, Header};
 use super::{F32, MAX_HEADER};
 use crate::error::{Kind, ModelError, quoted};
 use crate::metadata::Metadata;
-use crate::tensor::{MAX_AXES, MAX_NAME, Tensor, element_count};
+use crate::tensor::{MAX_AXES, MAX_NAME, Tensor, check_finite, element_count};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -12,7 +12,10 @@ use std::path::Path;
 /// Bytes before the header.
 const LENGTH_BYTES: u64 = 8;
 
-/// Bytes read at once into numbers.
+/// Bytes read at once of what comes before the numbers: most headers are shorter.
+const BUFFER: usize = 8 << 10;
+
+/// Numbers read at once: they stay in the second cache between being cleared and being read.
 const PART: usize = 64 << 10;
 
 /// A file's content: entries and tensors, in the order in which they lie in the file.
@@ -22,15 +25,23 @@ pub(crate) struct Container {
     pub(crate) tensors: Vec<Tensor>,
 }
 
-/// Reads a file.
-pub(crate) fn read_file(path: &Path, kind: Kind) -> Result<Container, ModelError> {
-    let container = read_unsealed_file(path, kind)?;
-    container.metadata.check_seal(&path.display().to_string(), &container.tensors)?;
-    Ok(container)
+/// A file whose header has been read and found to describe the whole of it; the numbers come next.
+#[derive(Debug)]
+pub(crate) struct Opened<R> {
+    file: Source,
+    source: R,
+    pub(crate) metadata: Metadata,
+    /// In file order, without their numbers.
+    pub(crate) tensors: Vec<Tensor>,
 }
 
-/// Reads a file but leaves [`Metadata::check_seal`] to the caller.
-pub(crate) fn read_unsealed_file(path: &Path, kind: Kind) -> Result<Container, ModelError> {
+/// Reads a file.
+pub(crate) fn read_file(path: &Path, kind: Kind) -> Result<Container, ModelError> {
+    open_file(path, kind)?.read()
+}
+
+/// Reads a file's header.
+pub(crate) fn open_file(path: &Path, kind: Kind) -> Result<Opened<BufReader<File>>, ModelError> {
     let origin = path.display().to_string();
     let unreadable = |source| ModelError::Read { origin: origin.clone(), source };
     // Before it is opened: opening a pipe would wait for its other end.
@@ -41,7 +52,7 @@ pub(crate) fn read_unsealed_file(path: &Path, kind: Kind) -> Result<Container, M
     }
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    read_unsealed(&origin, BufReader::with_capacity(PART, file), length, kind)
+    Opened::new(&origin, BufReader::with_capacity(BUFFER, file), length, kind)
 }
 
 /// Reads `length` bytes, of which a truthful file consists.
@@ -51,42 +62,56 @@ pub(crate) fn read(
     length: u64,
     kind: Kind,
 ) -> Result<Container, ModelError> {
-    let container = read_unsealed(origin, source, length, kind)?;
-    container.metadata.check_seal(origin, &container.tensors)?;
-    Ok(container)
+    Opened::new(origin, source, length, kind)?.read()
 }
 
-fn read_unsealed(
-    origin: &str,
-    mut source: impl Read,
-    length: u64,
-    kind: Kind,
-) -> Result<Container, ModelError> {
-    let file = Source { origin, length };
-    let text = file.header_text(&mut source, kind)?;
-    let header: Header = serde_json::from_slice(&text)
-        .map_err(|cause| file.damaged("its header cannot be read".to_owned(), Some(cause)))?;
-    let names: Vec<String> = header.tensors.iter().map(|(name, _)| name.clone()).collect();
-    let metadata = Metadata { entries: header.metadata };
-    metadata.check_kind(origin, kind, &names)?;
-    let layout = file.layout(header.tensors, LENGTH_BYTES + text.len() as u64)?;
-    let tensors = layout
-        .into_iter()
-        .map(|(name, shape)| file.tensor(&mut source, name, shape))
-        .collect::<Result<Vec<_>, _>>()?;
-    for tensor in &tensors {
-        tensor.check(origin)?;
+impl<R: Read> Opened<R> {
+    fn new(origin: &str, mut source: R, length: u64, kind: Kind) -> Result<Self, ModelError> {
+        let file = Source { origin: origin.to_owned(), length };
+        let text = file.header_text(&mut source, kind)?;
+        let header: Header = serde_json::from_slice(&text)
+            .map_err(|cause| file.damaged("its header cannot be read".to_owned(), Some(cause)))?;
+        let names: Vec<String> = header.tensors.iter().map(|(name, _)| name.clone()).collect();
+        let metadata = Metadata { entries: header.metadata };
+        metadata.check_kind(origin, kind, &names)?;
+        let layout = file.layout(header.tensors, LENGTH_BYTES + text.len() as u64)?;
+        let tensor = |(name, shape)| Tensor { name, shape, data: Vec::new() };
+        Ok(Self { tensors: layout.into_iter().map(tensor).collect(), file, source, metadata })
     }
-    Ok(Container { metadata, tensors })
+
+    /// Reads the numbers, and holds them against the checksum.
+    pub(crate) fn read(self) -> Result<Container, ModelError> {
+        let Self { file, mut source, metadata, mut tensors } = self;
+        for tensor in &mut tensors {
+            file.read_tensor(&mut source, tensor)?;
+        }
+        tensors.iter().try_for_each(|tensor| tensor.check(&file.origin))?;
+        metadata.check_seal(&file.origin, tensors.iter().map(Tensor::view))?;
+        Ok(Container { metadata, tensors })
+    }
+
+    /// Reads the numbers to where they are wanted, tensor by tensor in file order, and leaves
+    /// [`Metadata::check_seal`] to the caller. `places` has each tensor's numbers, as many as its shape says.
+    pub(crate) fn read_into<'p>(
+        mut self,
+        places: impl IntoIterator<Item = &'p mut [f32]>,
+    ) -> Result<Metadata, ModelError> {
+        for (tensor, place) in self.tensors.iter().zip(places) {
+            self.file.read_numbers(&mut self.source, place)?;
+            check_finite(&self.file.origin, &tensor.name, place)?;
+        }
+        Ok(self.metadata)
+    }
 }
 
 /// The file that is being read.
-struct Source<'o> {
-    origin: &'o str,
+#[derive(Debug)]
+struct Source {
+    origin: String,
     length: u64,
 }
 
-impl Source<'_> {
+impl Source {
     fn header_text(&self, source: &mut impl Read, kind: Kind) -> Result<Vec<u8>, ModelError> {
         // Enough to recognise files of others: the length and the first bytes after it.
         let start = self.bytes(source, self.length.min(2 * LENGTH_BYTES))?;
@@ -128,7 +153,7 @@ impl Source<'_> {
             return Err(self.truncated(expected));
         }
         if expected < self.length {
-            let origin = self.origin.to_owned();
+            let origin = self.origin.clone();
             return Err(ModelError::TrailingBytes { origin, expected, found: self.length });
         }
         Ok(entries.into_iter().map(|(name, entry)| (name, entry.shape)).collect())
@@ -150,24 +175,30 @@ impl Source<'_> {
         Err(self.damaged(format!("tensor {} {reason}", quoted(name)), None))
     }
 
-    fn tensor(
-        &self,
-        source: &mut impl Read,
-        name: String,
-        shape: Vec<usize>,
-    ) -> Result<Tensor, ModelError> {
+    fn read_tensor(&self, source: &mut impl Read, tensor: &mut Tensor) -> Result<(), ModelError> {
         // `layout` has made sure that the file holds so many.
-        let count = element_count(&shape).unwrap_or(0);
-        let mut data = Vec::new();
+        let count = element_count(&tensor.shape).unwrap_or(0);
+        let data = &mut tensor.data;
         data.try_reserve_exact(count)
             .map_err(|_| self.unreadable(io::ErrorKind::OutOfMemory.into()))?;
-        let mut bytes = [0; PART];
         while data.len() < count {
-            let part = &mut bytes[..((count - data.len()) * 4).min(PART)];
-            source.read_exact(part).map_err(|cause| self.unreadable(cause))?;
-            data.extend(part.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)));
+            let start = data.len();
+            data.resize(count.min(start + PART), 0.0);
+            self.read_numbers(source, &mut data[start..])?;
         }
-        Ok(Tensor { name, shape, data })
+        Ok(())
+    }
+
+    fn read_numbers(&self, source: &mut impl Read, numbers: &mut [f32]) -> Result<(), ModelError> {
+        source
+            .read_exact(bytemuck::cast_slice_mut(numbers))
+            .map_err(|cause| self.unreadable(cause))?;
+        if cfg!(target_endian = "big") {
+            numbers
+                .iter_mut()
+                .for_each(|number| *number = f32::from_le_bytes(number.to_ne_bytes()));
+        }
+        Ok(())
     }
 
     /// Exactly `count` bytes, which the file's length allows.
@@ -181,21 +212,21 @@ impl Source<'_> {
     }
 
     fn unreadable(&self, source: io::Error) -> ModelError {
-        ModelError::Read { origin: self.origin.to_owned(), source }
+        ModelError::Read { origin: self.origin.clone(), source }
     }
 
     fn truncated(&self, expected: u64) -> ModelError {
-        ModelError::Truncated { origin: self.origin.to_owned(), expected, found: self.length }
+        ModelError::Truncated { origin: self.origin.clone(), expected, found: self.length }
     }
 
     fn damaged(&self, reason: String, cause: Option<serde_json::Error>) -> ModelError {
         let source = cause.map(Into::into);
-        ModelError::Damaged { origin: self.origin.to_owned(), reason, source }
+        ModelError::Damaged { origin: self.origin.clone(), reason, source }
     }
 
     fn foreign(&self, expected: Kind, start: &[u8]) -> ModelError {
         let found = describe(start, self.length);
-        ModelError::Foreign { origin: self.origin.to_owned(), expected, found }
+        ModelError::Foreign { origin: self.origin.clone(), expected, found }
     }
 }
 

@@ -3,10 +3,13 @@
 use crate::sample::{model, tensor, tensors};
 use percept_model::error::ModelError;
 use percept_model::model::Model;
+use percept_model::model_file::ModelFile;
 use percept_model::provenance::MeasuredAccuracy;
-use percept_model::tensor::{Tensor, fit, restore, weight_hash};
+use percept_model::tensor::{Tensor, fit, network_hash, restore, weight_hash};
 use percept_nn::init::Init;
+use percept_nn::network::Network;
 use percept_nn::parameter::{Buffer, Parameter, Role};
+use percept_nn::spec::NetworkSpec;
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use std::fs;
@@ -21,23 +24,66 @@ fn comes_back_equal_from_a_file() {
     assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1, "nothing else is left");
 }
 
+/// A model of one dense layer with `side` inputs and outputs.
+fn dense(side: usize) -> Model {
+    let spec = format!(
+        "input = [1, 1, {side}]\nlayers = [{{ kind = 'dense', out_features = {side}, bias = false }}]"
+    );
+    let spec = NetworkSpec::from_toml(&spec).expect("a network");
+    Model { spec, tensors: vec![tensor("dense1.weight", &[side, side])], ..model() }
+}
+
 /// Small ones on the caller's thread, large ones beside it.
 #[test]
 fn what_is_prepared_from_a_damaged_model_is_withheld() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("model.safetensors");
+    let read = || {
+        let file = ModelFile::open(&path).expect("opened");
+        let mut network = Network::zeroed(file.model().spec.clone()).expect("a network");
+        let read = file.read_into(&mut network, |_, network| network.values().to_vec());
+        read.map(|(model, values)| (model, values, network_hash(&network)))
+    };
     for side in [3, 300] {
-        let tensors = vec![tensor("dense1.weight", &[side, side])];
-        let model = Model { tensors, ..model() };
+        let model = dense(side);
         model.write(&path).expect("written");
-        let read = Model::read_and(&path, |model| model.tensors[0].data.len()).expect("read");
-        assert_eq!(read, (model, side * side));
+        let (hash, values) = (model.weight_hash(), model.tensors[0].data.clone());
+        assert_eq!(read().expect("read"), (model.without_tensors(), values, hash));
         let mut bytes = fs::read(&path).expect("read");
         *bytes.last_mut().expect("a byte") ^= 1;
         fs::write(&path, bytes).expect("written");
-        let error = Model::read_and(&path, |_| ()).expect_err("a wrong checksum");
+        let error = read().expect_err("a wrong checksum");
+        assert!(error.to_string().contains("SHA-256"), "{error}");
+        let error = ModelFile::open(&path).expect("opened").check().expect_err("a wrong checksum");
         assert!(error.to_string().contains("SHA-256"), "{error}");
     }
+}
+
+/// The tensors of a file may lie in any order; those of another network, and numbers that are none, are refused.
+#[test]
+fn numbers_go_to_the_tensors_of_their_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let layers = "[{ kind = 'dense', out_features = 3 }, { kind = 'batch_norm' }]";
+    let spec = NetworkSpec::from_toml(&format!("input = [1, 1, 2]\nlayers = {layers}"));
+    let spec = spec.expect("a network");
+    let mut network = Network::<f32>::new(spec.clone(), 5).expect("a network");
+    network.buffer_values_mut().iter_mut().zip(1_u8..).for_each(|(x, n)| *x = n.into());
+    let mut tensors = Tensor::from_parameters(network.parameters(), network.values());
+    tensors.extend(Tensor::from_buffers(network.buffers(), network.buffer_values()));
+    tensors.reverse();
+    let mut model = Model { spec, tensors, ..model() };
+    let read = |model: &Model, network: &mut Network| {
+        model.write(&path).expect("written");
+        ModelFile::open(&path).expect("opened").read_into(network, |_, _| ()).map(drop)
+    };
+    let mut found = Network::zeroed(network.spec().clone()).expect("a network");
+    read(&model, &mut found).expect("read");
+    assert_eq!(found.values(), network.values());
+    assert_eq!(found.buffer_values(), network.buffer_values());
+    let last = model.tensors.pop().expect("a tensor").name;
+    let error = read(&model, &mut found).expect_err("a tensor is missing");
+    assert!(error.to_string().contains(&last), "{error}");
 }
 
 #[test]
