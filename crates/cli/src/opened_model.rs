@@ -1,6 +1,7 @@
 //! Opens model files: whatever is wrong with one is the model's fault (exit code 5).
 
 use crate::failure::{Exit, Failure};
+use percept::data::Preprocessing;
 use percept::train::error::TrainError;
 use percept::train::session::LoadedModel;
 use std::path::Path;
@@ -10,7 +11,19 @@ use std::path::Path;
 /// # Errors
 /// Exit code 5 where the file is not a sound model.
 pub(crate) fn open(path: &Path, threads: usize) -> Result<LoadedModel, Failure> {
-    LoadedModel::open(path, threads).map_err(|error| match error {
+    Ok(open_and(path, threads, |_| ())?.0)
+}
+
+/// A model ready to be used, and what `work` makes with its preprocessing while the file's checksum is computed.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_and<R>(
+    path: &Path,
+    threads: usize,
+    work: impl FnOnce(&Preprocessing) -> R,
+) -> Result<(LoadedModel, R), Failure> {
+    LoadedModel::open_and(path, threads, work).map_err(|error| match error {
         error @ (TrainError::Spec(_) | TrainError::Data(_)) => {
             let origin = path.display();
             Failure::new(Exit::Model, format!("{origin} is not a sound model"))

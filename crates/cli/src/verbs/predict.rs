@@ -5,7 +5,7 @@ use crate::number::percent;
 use crate::{opened_model, output, safe_text};
 use clap::Args;
 use image::{DynamicImage, GrayImage, RgbImage};
-use percept::data::{ImageShape, MAX_DECODED_BYTES, Picture};
+use percept::data::{ImageShape, MAX_DECODED_BYTES, Picture, Preprocessing};
 use percept::train::session::LoadedModel;
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -48,7 +48,10 @@ const ENDINGS: [&str; 13] =
     ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pbm", "pgm", "ppm", "pam"];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut model = opened_model::open(&arguments.model, 1)?;
+    let (mut model, mut first) = opened_model::open_and(&arguments.model, 1, |preprocessing| {
+        let first = arguments.images.first().filter(|given| given.is_file())?;
+        Some(prepared(preprocessing, first))
+    })?;
     let top = usize::try_from(arguments.top).unwrap_or(usize::MAX);
     let mut seen = Vec::new();
     let mut failed = 0;
@@ -61,7 +64,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         });
         for file in files {
             images += 1;
-            match answer(&mut model, &file, top) {
+            let input = first.take().unwrap_or_else(|| prepared(&model.preprocessing, &file));
+            match input.and_then(|input| answer(&mut model, &file, input, top)) {
                 Ok(answer) => {
                     output::print(&answer.text(arguments.json))?;
                     seen.extend(arguments.show_input.is_some().then_some(answer.input));
@@ -134,11 +138,19 @@ struct Answer {
     input: Vec<u8>,
 }
 
-fn answer(model: &mut LoadedModel, file: &Path, top: usize) -> Result<Answer, Failure> {
+/// What the network is to see of a picture.
+fn prepared(preprocessing: &Preprocessing, file: &Path) -> Result<Vec<u8>, Failure> {
+    let prepared = preprocessing.prepare(&read(file)?);
+    prepared.map_err(|error| Failure::from(error).about(&file.display().to_string()))
+}
+
+fn answer(
+    model: &mut LoadedModel,
+    file: &Path,
+    input: Vec<u8>,
+    top: usize,
+) -> Result<Answer, Failure> {
     let name = file.display().to_string();
-    let picture = read(file)?;
-    let input =
-        model.preprocessing.prepare(&picture).map_err(|error| Failure::from(error).about(&name))?;
     let mut pixels = vec![0.0; input.len()];
     model.preprocessing.normalisation.apply(&input, &mut pixels);
     let probabilities = model.predict(&pixels);
