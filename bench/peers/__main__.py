@@ -17,6 +17,8 @@ SPECIAL = {"start/cnn": first_prediction, "to-96/mlp": to_accuracy, "memory/cnn"
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short slices, two rounds: not to be quoted")
+    parser.add_argument("--seconds", type=float, help="length of a slice (default: 1; 0.2 with --quick)")
+    parser.add_argument("--rounds", type=int, help="slices of each side (default: 5; 2 with --quick)")
     parser.add_argument("--rows", default="*", metavar="PATTERN", help="rows to measure, as train/cnn/* (default: all)")
     parser.add_argument("--peers", default=",".join(KINDS), metavar="LIST", help="peers, commas between (default: all)")
     parser.add_argument("--isa", choices=ISA, help="keep every library that can be kept to this instruction set")
@@ -86,6 +88,7 @@ def main() -> int:
     if not rows and not special:
         sys.exit(f"bench/run: no row matches {options.rows!r}; --list prints them")
     seconds, round_count = (0.2, 2) if options.quick else (1.0, 5)
+    seconds, round_count = options.seconds or seconds, options.rounds or round_count
     settings = Settings(BENCH / ".work", options.threads, options.isa, seconds, round_count)
     settings.folder.mkdir(exist_ok=True)
     networks = {row.network for row in rows} | {"cnn"}
