@@ -51,6 +51,13 @@ per_isa! {
     }
 }
 
+per_isa! {
+    /// `values[i]` = 0 where its absolute value is below `bound`.
+    pub fn zero_below<T>(bound: T, values: &mut [T]) {
+        values.iter_mut().for_each(|value| *value = if value.abs() < bound { T::ZERO } else { *value });
+    }
+}
+
 /// The place of the first number that is infinite or NaN.
 #[must_use]
 pub fn first_not_finite<T: Element>(values: &[T]) -> Option<usize> {

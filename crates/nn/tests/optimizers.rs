@@ -185,3 +185,36 @@ fn wrong_settings_are_named() {
     let unknown = toml::from_str::<OptimizerSpec>("kind = 'sgd'\nmomentun = 0.9");
     assert!(unknown.is_err_and(|e| e.message().contains("momentun")));
 }
+
+/// 0.6 times the smallest number is that number again: without care, a filter that has died would keep it for ever, and
+/// processors take a hundred times as long for it.
+#[test]
+fn the_state_of_a_weight_without_gradient_becomes_zero() {
+    let conv = parameter(Role::ConvWeight, &[3, 3, 2, 4]);
+    for spec in all().into_iter().filter(|spec| spec.state_len(&conv) > 0) {
+        let len = conv.range.len();
+        let (mut weights, mut state) = (random(len, 0), vec![0.0_f32; spec.state_len(&conv)]);
+        let mut scratch = vec![f32::NAN; spec.scratch_len(&conv)];
+        let without_decay = match spec.clone() {
+            OptimizerSpec::Sgd(sgd) => OptimizerSpec::Sgd(Sgd { weight_decay: 0.0, ..sgd }),
+            OptimizerSpec::Adam(adam) => OptimizerSpec::Adam(Adam { weight_decay: 0.0, ..adam }),
+            spec => spec,
+        };
+        let mut gradient = random(len, 1);
+        // beta2 is 0.999 at most: 0.999^100,000 is below any number.
+        for step in 1..=100_000 {
+            without_decay.update(
+                Isa::SCALAR,
+                &conv,
+                step,
+                0.0,
+                &mut weights,
+                &gradient,
+                &mut state,
+                &mut scratch,
+            );
+            gradient.fill(0.0);
+        }
+        assert!(state.iter().all(|number| *number == 0.0), "{spec:?}: {:?}", &state[..4]);
+    }
+}

@@ -151,6 +151,10 @@ impl Muon {
     }
 }
 
+/// Numbers of a matrix of norm 1 that are below this would stay below 1e-11, and their squares be so small that processors
+/// take a hundred times as long for them: what is left of the momentum of a filter that has died.
+const NEGLIGIBLE: f64 = 1e-15;
+
 /// The update, its successor, and two small square matrices.
 pub(super) fn scratch_len(parameter: &Parameter) -> usize {
     let (rows, columns) = parameter.matrix();
@@ -171,6 +175,7 @@ fn orthogonalise<T: Element>(
 ) {
     let (side, length) = (rows.min(columns), rows.max(columns));
     slices::scale(isa, T::from_f64(1.0 / frobenius(isa, matrix).max(EPS)), matrix);
+    slices::zero_below(isa, T::from_f64(NEGLIGIBLE), matrix);
     let (other, work) = work.split_at_mut(rows * columns);
     let (gram, work) = work.split_at_mut(side * side);
     let square = &mut work[..side * side];
