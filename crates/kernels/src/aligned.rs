@@ -91,7 +91,7 @@ impl<T: Element> Aligned<T> {
 #[cfg(all(target_os = "linux", not(miri)))]
 unsafe fn advise_huge_pages(start: NonNull<u8>, pages: usize) {
     use core::ffi::c_int;
-    /// `MADV_HUGEPAGE` of Linux, on every processor that Rust's standard library knows but PA-RISC.
+    /// `MADV_HUGEPAGE` of Linux, on every processor but PA-RISC.
     const MADV_HUGEPAGE: c_int = 14;
     unsafe extern "C" {
         fn madvise(start: *mut u8, len: usize, advice: c_int) -> c_int;
@@ -105,7 +105,7 @@ unsafe fn advise_huge_pages(start: NonNull<u8>, pages: usize) {
 /// Only Linux takes such advice, and miri does not know it.
 ///
 /// # Safety
-/// Always.
+/// Nothing is asked of the caller.
 #[cfg(any(not(target_os = "linux"), miri))]
 unsafe fn advise_huge_pages(_: NonNull<u8>, _: usize) {}
 
