@@ -2,10 +2,9 @@
 
 use crate::plan::Plan;
 use bench_protocol::{Peer, Result, Versions, Work};
-use tract_linalg::multithread::{Executor, set_default_executor};
 
-/// One thread; or tract's own threads within matrix products; or the batch dealt out, image by image, to as many threads.
-const FORMS: [&str; 3] = ["fp32 one thread", "fp32 threads", "fp32 dealt"];
+/// One thread takes the batch, or it is dealt out to the threads, which take it image by image.
+const FORMS: [&str; 2] = ["fp32 one thread", "fp32 dealt"];
 
 /// Lets tract answer requests.
 #[derive(Default)]
@@ -43,10 +42,6 @@ impl Peer for Tract {
 
     fn predict_with(&mut self, form: &str, batch: usize) -> Result<()> {
         let work = self.work.as_ref().ok_or("nothing is loaded")?;
-        set_default_executor(match form {
-            "fp32 threads" => Executor::multithread(threads()),
-            _ => Executor::SingleThread,
-        });
         self.dealt = form == "fp32 dealt" && batch > 1;
         let at_once = if self.dealt { 1 } else { batch };
         self.plan = Some(Plan::new(&work.onnx, work.description.input, at_once)?);
