@@ -101,7 +101,7 @@ impl Peer for Burn {
         let loaded = self.loaded.as_ref().ok_or("nothing is loaded")?;
         let network = self.network.as_ref().ok_or("nothing is predicted")?;
         let images = loaded.images.clone().slice([first..first + self.batch]);
-        *logits = network.forward(images).into_data().to_vec()?;
+        *logits = network.forward(images).into_data().try_to_vec()?;
         Ok(())
     }
 
@@ -109,6 +109,6 @@ impl Peer for Burn {
         let loaded = self.loaded.as_ref().ok_or("nothing is loaded")?;
         let network = self.network.as_ref().ok_or("nothing is trained")?.valid();
         let images = loaded.images.clone().slice([first..first + count]);
-        Ok(network.forward(images).into_data().to_vec()?)
+        Ok(network.forward(images).into_data().try_to_vec()?)
     }
 }

@@ -47,6 +47,7 @@ fn run(layers: &[Layer], mut x: Tensor, train: bool) -> candle_core::Result<Tens
             Layer::Norm(norm) => candle_nn::ModuleT::forward_t(norm, &x, false)?,
             Layer::Dense(dense) => dense.forward(&x)?,
             Layer::Relu => x.relu()?,
+            Layer::MaxPool(size) if train => max_pool(&x, *size)?,
             Layer::MaxPool(size) => x.max_pool2d(*size)?,
             Layer::GlobalAvgPool => x.mean_keepdim((2, 3))?,
             Layer::Flatten => x.flatten_from(1)?,
@@ -56,6 +57,23 @@ fn run(layers: &[Layer], mut x: Tensor, train: bool) -> candle_core::Result<Tens
         };
     }
     Ok(x)
+}
+
+/// Max pooling by the larger of two, again and again. The gradient of candle 0.11.1's own is wrong: it multiplies by the
+/// share of a window's numbers that are the largest (a quarter, or one where the background is even) instead of dividing
+/// by their count.
+fn max_pool(x: &Tensor, size: usize) -> candle_core::Result<Tensor> {
+    let (images, channels, height, width) = x.dims4()?;
+    let (rows, columns) = (height / size, width / size);
+    let windows = x.reshape(&[images, channels, rows, size, columns, size][..])?;
+    let pooled = largest(&largest(&windows, 5, size)?, 3, size)?;
+    pooled.reshape((images, channels, rows, columns))
+}
+
+/// The largest number along an axis of `size` numbers, which is kept with one.
+fn largest(x: &Tensor, axis: usize, size: usize) -> candle_core::Result<Tensor> {
+    let first = x.narrow(axis, 0, 1)?;
+    (1..size).try_fold(first, |most, at| most.maximum(&x.narrow(axis, at, 1)?))
 }
 
 struct Builder<'a> {
