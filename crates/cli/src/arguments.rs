@@ -20,7 +20,7 @@ Exit codes:
   130  interrupted, after writing a checkpoint
 
 Environment:
-  PERCEPT_ISA=scalar|avx2|avx512|avx512bf16|amx
+  PERCEPT_ISA=scalar|neon|avx2|avx512|avx512bf16|amx
             use this instruction set (`percept info` lists those of this processor)
   NO_COLOR  print without colours";
 

@@ -69,14 +69,13 @@ macro_rules! per_isa {
             }
 
             match isa.name() {
-                crate::isa::IsaName::Scalar => body($($arg),*),
                 // SAFETY: an `Isa` of this name exists only where the processor has these features.
                 #[cfg(target_arch = "x86_64")]
                 crate::isa::IsaName::Avx2 => unsafe { avx2($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 crate::isa::IsaName::Avx512 => unsafe { avx512($($arg),*) },
-                #[cfg(not(target_arch = "x86_64"))]
+                // NEON belongs to every 64-bit Arm processor, so the plain body is compiled with it.
                 _ => body($($arg),*),
             }
         }
@@ -104,14 +103,13 @@ macro_rules! per_isa {
             }
 
             match $T::isa(isa).name() {
-                crate::isa::IsaName::Scalar => body($($arg),*),
                 // SAFETY: an `Isa` of this name exists only where the processor has these features.
                 #[cfg(target_arch = "x86_64")]
                 crate::isa::IsaName::Avx2 => unsafe { avx2($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 crate::isa::IsaName::Avx512 => unsafe { avx512($($arg),*) },
-                #[cfg(not(target_arch = "x86_64"))]
+                // NEON belongs to every 64-bit Arm processor, so the plain body is compiled with it.
                 _ => body($($arg),*),
             }
         }

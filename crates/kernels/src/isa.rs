@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 pub enum IsaName {
     /// Plain Rust, the truth that the others are tested against; it serves every processor.
     Scalar,
+    /// 64-bit Arm with NEON: 4 floats a vector; bf16 numbers are widened.
+    Neon,
     /// x86-64 with AVX2 and FMA: 8 floats a vector.
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL: 16 floats a vector.
@@ -34,12 +36,13 @@ pub struct Isa {
 
 impl IsaName {
     /// Every instruction set that percept knows, slowest first.
-    pub const ALL: [Self; 3] = [Self::Scalar, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
 
     #[cfg(target_arch = "x86_64")]
     fn detect(self) -> bool {
         match self {
             Self::Scalar => true,
+            Self::Neon => false,
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             Self::Avx512 => {
                 Self::Avx2.detect()
@@ -51,7 +54,16 @@ impl IsaName {
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    fn detect(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn detect(self) -> bool {
         self == Self::Scalar
     }
@@ -78,8 +90,9 @@ impl Isa {
     pub const SCALAR: Self = Self { name: IsaName::Scalar, unit: Bf16Unit::Widened };
 
     /// Every instruction set with its bf16 unit, slowest first, by the names that `PERCEPT_ISA` takes.
-    const NAMED: [(&str, Self); 5] = [
+    const NAMED: [(&str, Self); 6] = [
         ("scalar", Self::SCALAR),
+        ("neon", Self { name: IsaName::Neon, unit: Bf16Unit::Widened }),
         ("avx2", Self { name: IsaName::Avx2, unit: Bf16Unit::Widened }),
         ("avx512", Self { name: IsaName::Avx512, unit: Bf16Unit::Widened }),
         ("avx512bf16", Self { name: IsaName::Avx512, unit: Bf16Unit::Dot }),
@@ -110,7 +123,7 @@ impl Isa {
 
     /// The names that `PERCEPT_ISA` takes, slowest first.
     #[must_use]
-    pub fn names() -> [&'static str; 5] {
+    pub fn names() -> [&'static str; 6] {
         Self::NAMED.map(|(name, _)| name)
     }
 
@@ -126,8 +139,8 @@ impl Isa {
         Self::NAMED.into_iter().filter_map(|(_, isa)| isa.detected().ok()).collect()
     }
 
-    /// The instruction set in use: the one that the environment variable `PERCEPT_ISA` names (`scalar`, `avx2`,
-    /// `avx512`, `avx512bf16` or `amx`), else the best one that this processor has. Read once; later changes have no
+    /// The instruction set in use: the one that the environment variable `PERCEPT_ISA` names (`scalar`, `neon`,
+    /// `avx2`, `avx512`, `avx512bf16` or `amx`), else the best one that this processor has. Read once; later changes have no
     /// effect.
     ///
     /// # Errors
@@ -158,6 +171,7 @@ impl Isa {
     pub const fn lanes(self) -> usize {
         match self.name {
             IsaName::Scalar => 1,
+            IsaName::Neon => 4,
             IsaName::Avx2 => 8,
             IsaName::Avx512 => 16,
         }
@@ -168,6 +182,7 @@ impl fmt::Display for IsaName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scalar => "scalar",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         })

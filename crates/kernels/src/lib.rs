@@ -23,6 +23,7 @@ pub mod product;
 pub mod random;
 pub mod resample;
 pub mod slices;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
 pub mod winograd;
 

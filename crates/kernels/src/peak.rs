@@ -9,12 +9,18 @@ use core::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::vector::Vector;
 
-/// Vectors that are added to in turn. Two units that take four or five cycles each need eight or ten; twelve and both
-/// factors still fit into the 16 registers of AVX2.
+/// Vectors that are added to in turn on x86-64. Two units that take four or five cycles each need eight or ten; twelve and
+/// both factors still fit into the 16 registers of AVX2.
+#[cfg(target_arch = "x86_64")]
 const CHAINS: usize = 12;
+
+/// Vectors that are added to in turn on Arm. Four units that take four cycles each need 16; 24 and both factors still
+/// fit into the 32 registers of NEON.
+#[cfg(target_arch = "aarch64")]
+const CHAINS: usize = 24;
 
 /// Numbers that the scalar body adds to in turn: enough chains for vectors of four, and few enough for the first cache.
 const SCALAR_NUMBERS: usize = 64;
@@ -67,14 +73,15 @@ fn one_thread(isa: Isa, time: Duration) -> f64 {
 /// Does `turns` multiply-adds in every number of every chain; returns the floating-point operations that this takes.
 fn multiply_adds(isa: Isa, turns: usize) -> u64 {
     let numbers = match isa.name() {
-        IsaName::Scalar => scalar(turns),
         // SAFETY: an `Isa` of this name exists only where the processor has these features.
         #[cfg(target_arch = "x86_64")]
         IsaName::Avx2 => unsafe { avx2(turns) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         IsaName::Avx512 => unsafe { avx512(turns) },
-        #[cfg(not(target_arch = "x86_64"))]
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        IsaName::Neon => unsafe { neon(turns) },
         _ => scalar(turns),
     };
     (2 * numbers * turns) as u64
@@ -97,7 +104,7 @@ fn scalar(turns: usize) -> usize {
 ///
 /// # Safety
 /// The processor has V's instruction set, and the function that calls this enables it.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 unsafe fn chains<V: Vector>(turns: usize) -> usize {
     let (a, b) = black_box((0.5_f32, 0.25_f32));
@@ -139,6 +146,15 @@ unsafe fn avx512(turns: usize) -> usize {
     unsafe { chains::<core::arch::x86_64::__m512>(turns) }
 }
 
+/// # Safety
+/// The processor has the feature.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+unsafe fn neon(turns: usize) -> usize {
+    // SAFETY: the caller's, and this function enables the feature.
+    unsafe { chains::<core::arch::aarch64::float32x4_t>(turns) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +162,11 @@ mod tests {
     #[test]
     fn every_instruction_set_counts_its_operations() {
         for isa in Isa::available() {
-            let numbers = if isa == Isa::SCALAR { 64 } else { 12 * isa.lanes() };
+            let numbers = match isa.name() {
+                IsaName::Scalar => 64,
+                IsaName::Neon => 24 * 4,
+                IsaName::Avx2 | IsaName::Avx512 => 12 * isa.lanes(),
+            };
             assert_eq!(multiply_adds(isa, 10), (2 * numbers * 10) as u64, "{isa}");
         }
     }

@@ -149,9 +149,9 @@ impl PixelConv {
     fn run<T: Element>(&self, isa: Isa, operands: Operands<'_, T>) {
         match T::isa(isa).name() {
             IsaName::Scalar => self.scalar(operands),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             _ => simd::run(isa, self, operands.narrow()),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => self.scalar(operands),
         }
     }
@@ -193,7 +193,7 @@ impl PixelConv {
 
 impl<'a, T: Element> Operands<'a, T> {
     /// The same for the bodies of f32.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     fn narrow(self) -> Operands<'a, f32> {
         const ONLY: &str = "only f32 has other bodies than the scalar one";
         Operands {

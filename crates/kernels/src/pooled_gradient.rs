@@ -93,9 +93,9 @@ impl PooledWindows {
         let operands = Operands { frames, grad, marks, sums };
         match T::isa(isa).name() {
             IsaName::Scalar => self.scalar(images, operands),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             _ => simd::run(isa, self, images, operands.narrow()),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => self.scalar(images, operands),
         }
     }
@@ -146,7 +146,7 @@ impl PooledWindows {
 
 impl<'a, T: Element> Operands<'a, T> {
     /// The same for the bodies of f32.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     fn narrow(self) -> Operands<'a, f32> {
         const ONLY: &str = "only f32 has other bodies than the scalar one";
         Operands {

@@ -144,6 +144,7 @@ impl Panels {
     pub fn widest<T: Element>(isa: Isa) -> usize {
         match T::isa(isa).lanes() {
             1 => usize::MAX,
+            4 => 4 * 4,
             16 => 3 * 16,
             lanes => 2 * lanes,
         }
@@ -153,6 +154,7 @@ impl Panels {
         let vectors = n.div_ceil(lanes);
         let vectors = match lanes {
             1 => vectors,
+            4 => vectors.min(4),
             16 if vectors <= 3 => vectors,
             16 => [3, 2].into_iter().find(|v| vectors.is_multiple_of(*v)).unwrap_or(2),
             _ => vectors.min(2),
@@ -379,9 +381,9 @@ impl ProductBodies for f32 {
     fn run_product(isa: Isa, product: &Product<'_, Self>, out: &mut [Self]) {
         match isa.name() {
             IsaName::Scalar => scalar_product(product, out),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             _ => simd::product(isa, product, out),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => scalar_product(product, out),
         }
     }
@@ -390,9 +392,9 @@ impl ProductBodies for f32 {
     fn run_transposed(isa: Isa, product: &Transposed<'_, Self>, out: &mut [Self]) {
         match isa.name() {
             IsaName::Scalar => scalar_transposed(product, out),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             _ => simd::transposed(isa, product, out),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => scalar_transposed(product, out),
         }
     }

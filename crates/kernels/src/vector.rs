@@ -154,3 +154,135 @@ mod x86 {
         }
     }
 }
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use super::Vector;
+    use core::arch::aarch64::*;
+
+    impl Vector for float32x4_t {
+        const LANES: usize = 4;
+        /// The number of lanes: NEON has no masks.
+        type Mask = usize;
+        #[inline(always)]
+        unsafe fn mask(lanes: usize) -> usize {
+            lanes
+        }
+        #[inline(always)]
+        unsafe fn zero() -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { vdupq_n_f32(0.0) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { vdupq_n_f32(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { vld1q_f32(from) }
+        }
+        #[inline(always)]
+        unsafe fn load_masked(from: *const f32, lanes: usize) -> Self {
+            // SAFETY: the trait's contract; each arm reads `lanes` numbers.
+            unsafe {
+                let zero = vdupq_n_f32(0.0);
+                match lanes {
+                    0 => zero,
+                    1 => vld1q_lane_f32::<0>(from, zero),
+                    2 => vcombine_f32(vld1_f32(from), vget_low_f32(zero)),
+                    3 => {
+                        let pair = vcombine_f32(vld1_f32(from), vget_low_f32(zero));
+                        vld1q_lane_f32::<2>(from.add(2), pair)
+                    }
+                    _ => vld1q_f32(from),
+                }
+            }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: the trait's contract.
+            unsafe { vst1q_f32(to, self) }
+        }
+        #[inline(always)]
+        unsafe fn store_masked(self, to: *mut f32, lanes: usize) {
+            // SAFETY: the trait's contract; each arm writes `lanes` numbers.
+            unsafe {
+                match lanes {
+                    0 => {}
+                    1 => vst1q_lane_f32::<0>(to, self),
+                    2 => vst1_f32(to, vget_low_f32(self)),
+                    3 => {
+                        vst1_f32(to, vget_low_f32(self));
+                        vst1q_lane_f32::<2>(to.add(2), self);
+                    }
+                    _ => vst1q_f32(to, self),
+                }
+            }
+        }
+        #[inline(always)]
+        unsafe fn add_product(self, a: Self, b: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { vfmaq_f32(self, a, b) }
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { vaddq_f32(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: the trait's contract.
+            unsafe { vsubq_f32(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn max(self, other: Self) -> Self {
+            // NEON's own maximum is NaN where either is.
+            // SAFETY: the trait's contract.
+            unsafe { vbslq_f32(vcgtq_f32(self, other), self, other) }
+        }
+    }
+}
+
+#[cfg(all(test, target_arch = "aarch64"))]
+mod tests {
+    use super::Vector;
+    use core::arch::aarch64::float32x4_t;
+
+    #[test]
+    fn partial_neon_vectors_touch_their_lanes_alone() {
+        let numbers = [1.0, 2.0, 3.0, 4.0_f32];
+        for lanes in 0..=4 {
+            let (mut loaded, mut stored) = ([9.0; 4], [9.0; 4]);
+            // SAFETY: every AArch64 processor that runs this has NEON; the arrays hold four numbers, and the load ends
+            // with its array.
+            unsafe {
+                let mask = float32x4_t::mask(lanes);
+                float32x4_t::load_masked(numbers[4 - lanes..].as_ptr(), mask)
+                    .store(loaded.as_mut_ptr());
+                float32x4_t::load(numbers.as_ptr()).store_masked(stored.as_mut_ptr(), mask);
+            }
+            assert_eq!(loaded[..lanes], numbers[4 - lanes..]);
+            assert!(loaded[lanes..].iter().all(|x| *x == 0.0), "{loaded:?}");
+            assert_eq!(stored[..lanes], numbers[..lanes]);
+            assert!(stored[lanes..].iter().all(|x| *x == 9.0), "{stored:?}");
+        }
+    }
+
+    #[test]
+    fn the_greater_is_the_other_where_one_is_nan() {
+        let [x, y] = [[f32::NAN, 1.0, 2.0, -0.0], [3.0, f32::NAN, 1.0, 0.0]];
+        let mut greater = [9.0_f32; 4];
+        // SAFETY: as above.
+        unsafe {
+            float32x4_t::load(x.as_ptr())
+                .max(float32x4_t::load(y.as_ptr()))
+                .store(greater.as_mut_ptr());
+        }
+        assert!(
+            greater[0] == 3.0 && greater[1].is_nan() && greater[2..] == [2.0, 0.0],
+            "{greater:?}"
+        );
+    }
+}

@@ -416,9 +416,9 @@ impl WinogradBodies for f32 {
     ) {
         match isa.name() {
             IsaName::Scalar => scalar::convolve(pass, scratch, output),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             _ => simd::convolve(isa, pass, scratch, output),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => scalar::convolve(pass, scratch, output),
         }
     }
@@ -432,9 +432,9 @@ impl WinogradBodies for f32 {
     ) {
         match isa.name() {
             IsaName::Scalar => scalar::correlate(pass, scratch, points),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             _ => simd::correlate(isa, pass, scratch, points),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             _ => scalar::correlate(pass, scratch, points),
         }
     }

@@ -64,7 +64,7 @@ fn geometries() -> Vec<Left> {
 fn columns() -> Vec<usize> {
     match MIRI {
         true => vec![3, 17, 48],
-        false => vec![1, 3, 8, 10, 16, 17, 24, 32, 33, 48, 64, 80, 96, 130],
+        false => vec![1, 3, 6, 8, 10, 15, 16, 17, 24, 32, 33, 48, 64, 80, 96, 130],
     }
 }
 

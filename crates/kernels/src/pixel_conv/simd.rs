@@ -1,24 +1,33 @@
 //! The SIMD bodies of [`super::PixelConv`]: one algorithm over [`Vector`], one instance per instruction set.
-#![cfg(target_arch = "x86_64")]
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use super::{LANES, Operands, PixelConv};
 use crate::isa::{Isa, IsaName};
 use crate::vector::Vector;
+#[cfg(target_arch = "aarch64")]
+use core::arch::aarch64::float32x4_t;
+#[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m256, __m512};
 
 /// One image on an instruction set with vectors.
 pub(super) fn run(isa: Isa, conv: &PixelConv, operands: Operands<'_, f32>) {
     match isa.name() {
-        IsaName::Scalar => unreachable!("the scalar body is plain Rust"),
         // SAFETY: the `Isa` proves the features, `forward` has checked the operands' lengths.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx2 => unsafe { avx2(conv, operands) },
         // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx512 => unsafe { avx512(conv, operands) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        IsaName::Neon => unsafe { neon(conv, operands) },
+        _ => unreachable!("{isa} has no vectors on this processor"),
     }
 }
 
 /// # Safety
 /// The processor has the features and the operands are checked.
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(conv: &PixelConv, operands: Operands<'_, f32>) {
     // Two channels: eight sums, four vectors of pixels and a weight fill the sixteen registers.
@@ -28,10 +37,20 @@ unsafe fn avx2(conv: &PixelConv, operands: Operands<'_, f32>) {
 
 /// # Safety
 /// As [`avx2`].
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
 unsafe fn avx512(conv: &PixelConv, operands: Operands<'_, f32>) {
     // SAFETY: the caller's.
     unsafe { body::<__m512, 6>(conv, operands) }
+}
+
+/// # Safety
+/// The processor has the feature and the operands are checked.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+unsafe fn neon(conv: &PixelConv, operands: Operands<'_, f32>) {
+    // SAFETY: the caller's.
+    unsafe { body::<float32x4_t, 6>(conv, operands) }
 }
 
 /// Vectors of pooled pixels, up to `MOST` channels of each at a time.

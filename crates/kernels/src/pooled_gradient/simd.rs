@@ -1,24 +1,35 @@
 //! The SIMD bodies of [`super::PooledWindows`]: one algorithm over [`Vector`], one instance per instruction set.
-#![cfg(target_arch = "x86_64")]
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-use super::{Operands, PooledWindows, SMALL};
+#[cfg(target_arch = "x86_64")]
+use super::SMALL;
+use super::{Operands, PooledWindows};
 use crate::isa::{Isa, IsaName};
 use crate::vector::Vector;
+#[cfg(target_arch = "aarch64")]
+use core::arch::aarch64::float32x4_t;
+#[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m256, __m512, _mm_cvttss_si32, _mm_set_ss};
 
 /// All images on an instruction set with vectors.
 pub(super) fn run(isa: Isa, windows: &PooledWindows, images: usize, operands: Operands<'_, f32>) {
     match isa.name() {
-        IsaName::Scalar => unreachable!("the scalar body is plain Rust"),
         // SAFETY: the `Isa` proves the features, `add` has checked the operands' lengths.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx2 => unsafe { avx2(windows, images, operands) },
         // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx512 => unsafe { avx512(windows, images, operands) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        IsaName::Neon => unsafe { neon(windows, images, operands) },
+        _ => unreachable!("{isa} has no vectors on this processor"),
     }
 }
 
 /// # Safety
 /// The processor has the features and the operands are checked.
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(windows: &PooledWindows, images: usize, operands: Operands<'_, f32>) {
     // SAFETY: the caller's.
@@ -27,6 +38,7 @@ unsafe fn avx2(windows: &PooledWindows, images: usize, operands: Operands<'_, f3
 
 /// # Safety
 /// As [`avx2`].
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
 unsafe fn avx512(windows: &PooledWindows, images: usize, operands: Operands<'_, f32>) {
     // SAFETY: the caller's; the features include those of the small vector.
@@ -37,6 +49,26 @@ unsafe fn avx512(windows: &PooledWindows, images: usize, operands: Operands<'_, 
             body::<__m512>(windows, images, operands);
         }
     }
+}
+
+/// # Safety
+/// The processor has the feature and the operands are checked.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+unsafe fn neon(windows: &PooledWindows, images: usize, operands: Operands<'_, f32>) {
+    // SAFETY: the caller's.
+    unsafe { body::<float32x4_t>(windows, images, operands) }
+}
+
+/// Which of four a mark names, in one instruction; any of them where it is not 0, 1, 2 or 3.
+#[inline(always)]
+fn place(mark: f32) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE belongs to every x86-64 processor.
+    let place = unsafe { _mm_cvttss_si32(_mm_set_ss(mark)) };
+    #[cfg(not(target_arch = "x86_64"))]
+    let place = mark as i32;
+    place as usize & 3
 }
 
 /// The most rows of a tile.
@@ -114,8 +146,7 @@ impl Tiles<'_> {
                 for y in 0..output[0] {
                     let mut window = frame.add(2 * y * steps[0]);
                     for _ in 0..output[1] {
-                        let from =
-                            window.add(four[_mm_cvttss_si32(_mm_set_ss(*mark)) as usize & 3]);
+                        let from = window.add(four[place(*mark)]);
                         let g = V::splat(*grad);
                         for (r, totals) in totals.iter_mut().enumerate() {
                             for (v, total) in totals.iter_mut().enumerate() {

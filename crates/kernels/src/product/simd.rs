@@ -1,31 +1,44 @@
 //! The SIMD bodies of the products: one algorithm over [`Vector`], one instance per instruction set.
-#![cfg(target_arch = "x86_64")]
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use super::{Finish, Grid, Left, Panels, Product, Transposed};
 use crate::element::Element;
 use crate::isa::{Isa, IsaName};
 use crate::vector::Vector;
+#[cfg(target_arch = "aarch64")]
+use core::arch::aarch64::float32x4_t;
+#[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m256, __m512};
 
 /// [`super::multiply`] on an instruction set with vectors.
 pub(super) fn product(isa: Isa, product: &Product<'_, f32>, out: &mut [f32]) {
     match isa.name() {
-        IsaName::Scalar => unreachable!("the scalar body is plain Rust"),
         // SAFETY: the `Isa` proves the features, `multiply` has checked the operands' lengths.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx2 => unsafe { product_avx2(product, out.as_mut_ptr()) },
         // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx512 => unsafe { product_avx512(product, out.as_mut_ptr()) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        IsaName::Neon => unsafe { product_neon(product, out.as_mut_ptr()) },
+        _ => unreachable!("{isa} has no vectors on this processor"),
     }
 }
 
 /// [`super::multiply_transposed`] on an instruction set with vectors.
 pub(super) fn transposed(isa: Isa, product: &Transposed<'_, f32>, out: &mut [f32]) {
     match isa.name() {
-        IsaName::Scalar => unreachable!("the scalar body is plain Rust"),
         // SAFETY: the `Isa` proves the features, `multiply_transposed` has checked the operands' lengths.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx2 => unsafe { transposed_avx2(product, out.as_mut_ptr()) },
         // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx512 => unsafe { transposed_avx512(product, out.as_mut_ptr()) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        IsaName::Neon => unsafe { transposed_neon(product, out.as_mut_ptr()) },
+        _ => unreachable!("{isa} has no vectors on this processor"),
     }
 }
 
@@ -34,6 +47,8 @@ pub(crate) const fn most_rows(lanes: usize, vectors: usize) -> usize {
     match (lanes, vectors) {
         (16, 1 | 2) => 14,
         (16, _) => 9,
+        (4, 1) => 14,
+        (4, 2 | 3) => 8,
         _ => 6,
     }
 }
@@ -118,7 +133,10 @@ macro_rules! bodies {
                 };
                 let to = out.wrapping_add(start);
                 // SAFETY: the panels lie inside the checked operand, the columns inside the output.
-                with_sizes!(count, vectors, row_tile::<$vector>, (&row, to), [1: 1 2 3 4] [2: 1 2 3 4] [3: 1 2 3 4]);
+                with_sizes!(
+                    count, vectors, row_tile::<$vector>, (&row, to),
+                    [1: 1 2 3 4] [2: 1 2 3 4] [3: 1 2 3 4] [4: 1 2 3 4]
+                );
             }
         }
 
@@ -159,7 +177,9 @@ macro_rules! bodies {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
 bodies!(__m256, "avx2,fma", product_avx2, row_avx2, transposed_avx2, [1: 1 2 3 4 5 6] [2: 1 2 3 4 5 6]);
+#[cfg(target_arch = "x86_64")]
 bodies!(
     __m512,
     "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl",
@@ -169,6 +189,18 @@ bodies!(
     [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
     [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
     [3: 1 2 3 4 5 6 7 8 9]
+);
+#[cfg(target_arch = "aarch64")]
+bodies!(
+    float32x4_t,
+    "neon",
+    product_neon,
+    row_neon,
+    transposed_neon,
+    [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
+    [2: 1 2 3 4 5 6 7 8]
+    [3: 1 2 3 4 5 6 7 8]
+    [4: 1 2 3 4 5 6]
 );
 
 /// Cuts 0..count into the fewest pieces of at most `most`, as equal as possible: (first, length) of each.

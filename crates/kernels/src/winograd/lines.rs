@@ -1,6 +1,6 @@
 //! The transforms of a line of numbers, whole vectors at a time; a two-dimensional transform does the columns, then the
 //! rows. [`super::scalar`] has the same transforms as matrices.
-#![cfg(target_arch = "x86_64")]
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use crate::vector::Vector;
 

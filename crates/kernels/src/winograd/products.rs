@@ -1,10 +1,13 @@
 //! The SIMD bodies of the matrix products of a block's points.
-#![cfg(target_arch = "x86_64")]
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use super::{GROUP, LINE};
 use crate::product::Panels;
 use crate::product::simd::{cuts, most_rows, with_sizes};
 use crate::vector::Vector;
+#[cfg(target_arch = "aarch64")]
+use core::arch::aarch64::float32x4_t;
+#[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m256, __m512};
 
 /// One side's points of a block: `[tiles, lines of channels, points, LINE]`, with a gap behind each tile.
@@ -122,7 +125,8 @@ macro_rules! bodies {
                             match width / lanes {
                                 1 => tile_transposed::<$vector, $group, 1>(&shared, left, right, to),
                                 2 => tile_transposed::<$vector, $group, 2>(&shared, left, right, to),
-                                _ => tile_transposed::<$vector, $group, 3>(&shared, left, right, to),
+                                3 => tile_transposed::<$vector, $group, 3>(&shared, left, right, to),
+                                _ => tile_transposed::<$vector, $group, 4>(&shared, left, right, to),
                             }
                         }
                     }
@@ -159,7 +163,9 @@ macro_rules! bodies {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
 bodies!(__m256, "avx2,fma", 4, products_avx2, transposed_avx2, [1: 1 2 3 4 5 6] [2: 1 2 3 4 5 6]);
+#[cfg(target_arch = "x86_64")]
 bodies!(
     __m512,
     "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl",
@@ -169,6 +175,18 @@ bodies!(
     [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
     [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
     [3: 1 2 3 4 5 6 7 8 9]
+);
+#[cfg(target_arch = "aarch64")]
+bodies!(
+    float32x4_t,
+    "neon",
+    4,
+    products_neon,
+    transposed_neon,
+    [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
+    [2: 1 2 3 4 5 6 7 8]
+    [3: 1 2 3 4 5 6 7 8]
+    [4: 1 2 3 4 5 6]
 );
 
 /// What the products of one block share.

@@ -1,5 +1,5 @@
 //! The SIMD bodies of both passes: one algorithm over [`Vector`], one instance per instruction set.
-#![cfg(target_arch = "x86_64")]
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use super::lines::{Four, Line, Scheme, Two};
 use super::products::{Body, Operand};
@@ -7,6 +7,9 @@ use super::{Convolution, Convolve, Correlate, LINE, Side, Tile};
 use crate::isa::{Isa, IsaName};
 use crate::product::Finish;
 use crate::vector::Vector;
+#[cfg(target_arch = "aarch64")]
+use core::arch::aarch64::float32x4_t;
+#[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m256, __m512};
 use core::hint::select_unpredictable;
 use core::ops::Range;
@@ -28,11 +31,16 @@ pub(super) fn convolve(
 ) {
     let (scratch, output) = (scratch.as_mut_ptr(), output.as_mut_ptr());
     match isa.name() {
-        IsaName::Scalar => unreachable!("the scalar body is plain Rust"),
         // SAFETY: the `Isa` proves the features, `convolve` has checked the operands' lengths.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx2 => unsafe { convolve_avx2(pass, scratch, output) },
         // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx512 => unsafe { convolve_avx512(pass, scratch, output) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        IsaName::Neon => unsafe { convolve_neon(pass, scratch, output) },
+        _ => unreachable!("{isa} has no vectors on this processor"),
     }
 }
 
@@ -45,11 +53,16 @@ pub(super) fn correlate(
 ) {
     let (scratch, points) = (scratch.as_mut_ptr(), points.as_mut_ptr());
     match isa.name() {
-        IsaName::Scalar => unreachable!("the scalar body is plain Rust"),
         // SAFETY: the `Isa` proves the features, `add_weight_gradient` has checked the operands' lengths.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx2 => unsafe { correlate_avx2(pass, scratch, points) },
         // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
         IsaName::Avx512 => unsafe { correlate_avx512(pass, scratch, points) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        IsaName::Neon => unsafe { correlate_neon(pass, scratch, points) },
+        _ => unreachable!("{isa} has no vectors on this processor"),
     }
 }
 
@@ -102,8 +115,12 @@ macro_rules! bodies {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
 bodies!(__m256, "avx2,fma", convolve_avx2, correlate_avx2);
+#[cfg(target_arch = "x86_64")]
 bodies!(__m512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl", convolve_avx512, correlate_avx512);
+#[cfg(target_arch = "aarch64")]
+bodies!(float32x4_t, "neon", convolve_neon, correlate_neon);
 
 /// [`super::convolve`], block by block.
 ///
