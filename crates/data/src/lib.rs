@@ -26,4 +26,4 @@ pub use loader::{Loader, LoaderScratch};
 pub use normalisation::Normalisation;
 pub use preprocessing::{Fit, Preprocessing};
 pub use splits::{HoldOut, Part, Splits, TestPart};
-pub use transform::Augmentation;
+pub use transform::{Augmentation, Outside};

@@ -3,7 +3,7 @@
 use crate::number::{grouped, percent};
 use crate::settings::{optimizer_kind, schedule_kind};
 use crate::{layer_table, safe_text};
-use percept::data::Augmentation;
+use percept::data::{Augmentation, Outside};
 use percept::train::event::Plan;
 use std::fmt::Write;
 
@@ -79,7 +79,9 @@ fn augmentation(a: &Augmentation) -> String {
         (a.shift, format!("shift up to {} px", a.shift)),
         (a.elastic_strength, format!("elastic distortion {}", a.elastic_strength)),
     ];
-    let on: Vec<String> =
+    let mut on: Vec<String> =
         parts.into_iter().filter(|(amount, _)| *amount != 0.0).map(|(_, words)| words).collect();
+    on.extend(a.mirror.then(|| "mirrored or not".to_owned()));
+    on.extend((a.outside == Outside::Reflect).then(|| "reflection beyond the edges".to_owned()));
     format!("augmentation: {}", on.join(", "))
 }

@@ -43,6 +43,12 @@ impl Affine {
         });
         Self { x, y }
     }
+
+    /// The same map of the image mirrored left to right.
+    pub(super) fn mirrored(self, shape: ImageShape) -> Self {
+        let [a, b, c] = self.x;
+        Self { x: [-a, -b, (shape.width - 1) as f32 - c], ..self }
+    }
 }
 
 #[cfg(test)]

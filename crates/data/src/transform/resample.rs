@@ -3,6 +3,7 @@
 use percept_kernels::isa::Isa;
 use percept_kernels::resample as kernel;
 
+use super::Outside;
 use super::affine::Affine;
 use super::elastic::Field;
 use crate::{ImageShape, Normalisation};
@@ -73,15 +74,23 @@ impl Scratch {
     }
 }
 
-/// Writes into `out` the image as seen through the map (and the elastic field in `scratch`), normalised.
+/// Where the pixels of an image come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Map<'a> {
+    pub affine: &'a Affine,
+    /// Whether the elastic field in the scratch memory displaces positions.
+    pub elastic: bool,
+    pub outside: Outside,
+}
+
+/// Writes into `out` the image as seen through the map, normalised.
 ///
 /// A position is rounded to 1/256 of a pixel; from there on the arithmetic is exact (integers below 2^24), so that the
 /// result is the same on every processor, and the identity map gives exactly the normalised image.
 pub(super) fn resample(
     image: &[u8],
     shape: ImageShape,
-    affine: &Affine,
-    elastic: bool,
+    map: &Map<'_>,
     normalisation: &Normalisation,
     scratch: &mut Scratch,
     out: &mut [f32],
@@ -95,7 +104,11 @@ pub(super) fn resample(
         let Scratch { elastic: field, padded, quads, pixels, .. } = &mut *scratch;
         kernel::pack(isa, padded, shape.width + 2, quads);
         if channel == 0 {
-            pixels.place(isa, affine, elastic.then_some(&*field));
+            pixels.place(isa, map.affine, map.elastic.then_some(&*field));
+            if map.outside == Outside::Reflect {
+                reflect(&mut pixels.x, shape.width);
+                reflect(&mut pixels.y, shape.height);
+            }
         }
         kernel::locate(isa, size, &pixels.x, &pixels.y, &mut pixels.quads, &mut pixels.fractions);
         for quad in &mut pixels.quads {
@@ -126,6 +139,16 @@ impl Pixels {
     }
 }
 
+/// Mirrors positions outside of 0 to `size` - 1 at the ends, until they are inside.
+fn reflect(positions: &mut [f32], size: usize) {
+    let last = (size - 1) as f32;
+    let period = 2.0 * last.max(0.5);
+    for at in positions {
+        let within = at.abs() - period * (at.abs() / period).floor();
+        *at = if within > last { (period - within).min(last) } else { within };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,13 +156,18 @@ mod tests {
     const PLAIN: [f32; 2] = [0.0, 1.0 / 255.0];
 
     fn run(image: &[u8], shape: ImageShape, affine: Affine) -> Vec<f32> {
+        run_with(image, shape, affine, Outside::Black)
+    }
+
+    fn run_with(image: &[u8], shape: ImageShape, affine: Affine, outside: Outside) -> Vec<f32> {
         let normalisation = Normalisation {
             mean: vec![PLAIN[0]; shape.channels],
             std: vec![PLAIN[1]; shape.channels],
         };
         let mut out = vec![f32::NAN; image.len()];
         let mut scratch = Scratch::default();
-        resample(image, shape, &affine, false, &normalisation, &mut scratch, &mut out);
+        let map = Map { affine: &affine, elastic: false, outside };
+        resample(image, shape, &map, &normalisation, &mut scratch, &mut out);
         out
     }
 
@@ -163,6 +191,30 @@ mod tests {
             let close = got.iter().zip(&want).all(|(a, b): (&f32, &f32)| (a - b).abs() < 1e-4);
             assert!(close, "{map:?}: {got:?}, expected {want:?}");
         }
+    }
+
+    /// By hand: a row of 10, 20, 30 goes on with 20, 10, 20, 30 at both ends.
+    #[test]
+    fn reflection_repeats_the_image_but_not_its_edge() {
+        let (image, shape) = ([10, 20, 30], ImageShape::grey(1, 3));
+        for (map, want) in [
+            (shift(0.0, 0.0), [10., 20., 30.]),
+            (shift(1.0, 0.0), [20., 30., 20.]),
+            (shift(-2.0, 5.0), [30., 20., 10.]),
+            (shift(5.0, 0.0), [20., 30., 20.]),
+            (shift(-0.5, 0.0), [15., 15., 25.]),
+        ] {
+            assert_eq!(run_with(&image, shape, map, Outside::Reflect), want, "{map:?}");
+        }
+        let one = run_with(&[9], ImageShape::grey(1, 1), shift(7.3, -2.0), Outside::Reflect);
+        assert_eq!(one, [9.0]);
+    }
+
+    #[test]
+    fn a_mirrored_image_is_exact() {
+        let (image, shape) = ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], ImageShape::colour(2, 2));
+        let mirrored = run(&image, shape, shift(0.0, 0.0).mirrored(shape));
+        assert_eq!(mirrored, [4., 5., 6., 1., 2., 3., 10., 11., 12., 7., 8., 9.]);
     }
 
     #[test]
