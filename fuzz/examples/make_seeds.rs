@@ -23,6 +23,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 fn main() -> Result<()> {
     idx_files()?;
     pictures()?;
+    sources()?;
     let specs = specs();
     for (name, text) in &specs {
         put("network_spec", name, text.as_bytes())?;
@@ -34,6 +35,18 @@ fn put(target: &str, name: &str, bytes: &[u8]) -> Result<()> {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
     fs::create_dir_all(&folder)?;
     Ok(fs::write(folder.join(name), bytes)?)
+}
+
+/// A small table, an array as it stands in an `.npz` file, a record of CIFAR. Archives are found by mutation: their seeds were
+/// written by Python's `zipfile` and by `tar`.
+fn sources() -> Result<()> {
+    let text = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1, 2), }";
+    let header = format!("{text:<117}\n");
+    let len = (header.len() as u16).to_le_bytes();
+    let array = [&b"\x93NUMPY\x01\x00"[..], &len, header.as_bytes(), &[1, 2, 3, 4]].concat();
+    put("sources", "array.npy", &array)?;
+    put("sources", "table.csv", b"file,label,split\na.png,cat,train\nb.png,dog,test\n")?;
+    put("sources", "record", &[&[3][..], &[7; 3072]].concat())
 }
 
 fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {

@@ -135,7 +135,10 @@ fn data_hint(error: &DataError) -> &'static str {
             "the file is damaged, incomplete or of another kind: get it again, or give another one"
         }
         DataError::UnknownFolder { .. } => {
-            "use `--data mnist`, or a folder with the four files of an MNIST-like data set"
+            "put the pictures of each class into a folder of their own, or use `--data mnist`"
+        }
+        DataError::Classes { .. } => {
+            "use data of the same classes; folders and labels are matched by name, capitals included"
         }
         DataError::Blank { .. } => "draw the digit thicker, or with more contrast",
         // These say themselves what to do.

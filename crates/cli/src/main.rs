@@ -14,6 +14,7 @@ mod number;
 mod opened_model;
 mod output;
 mod progress;
+mod reading;
 mod run_folder;
 mod safe_text;
 mod settings;

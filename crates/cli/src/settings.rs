@@ -2,8 +2,10 @@
 
 use crate::failure::Failure;
 use crate::network_source::{is_toml, read_spec, read_text};
+use crate::reading::{FormatSettings, ImageSettings, Switch};
 use clap::{Args, ValueEnum};
 use percept::data::Augmentation;
+use percept::data::sources::Reading;
 use percept::nn::compute::Precision;
 use percept::nn::schedule::Schedule;
 use percept::train::config::Config;
@@ -18,8 +20,8 @@ const TRAINING_OF_OWN_NETWORKS: &str = "mlp";
 #[derive(Clone, Debug, Default, Args)]
 #[group(id = "settings", multiple = true)]
 pub(crate) struct Settings {
-    /// `mnist` (inside the program, the default) or a folder with a data set
-    #[arg(long, value_name = "mnist|DIR")]
+    /// `mnist` (inside the program, the default), a folder of pictures in class folders, or another data set
+    #[arg(long, value_name = "mnist|DIR|FILE")]
     pub(crate) data: Option<String>,
     /// A preset (mlp, lenet, fast, cnn, best; by default cnn) with the training that suits it, fitted to the data; or a network file (.toml)
     #[arg(short, long, value_name = "PRESET|FILE")]
@@ -51,9 +53,16 @@ pub(crate) struct Settings {
     /// Change the training images a little at random, each time anew
     #[arg(long, value_enum)]
     augmentation: Option<Switch>,
-    /// Training images that are set aside for validation
+    /// Training images that are set aside for validation, where the data have no validation part
     #[arg(long, value_name = "N")]
     pub(crate) validation: Option<usize>,
+    /// Images that are set aside for the test at the end, where the data have no test part; by default a fifth
+    #[arg(long, value_name = "N")]
+    pub(crate) test: Option<usize>,
+    #[command(flatten)]
+    format: FormatSettings,
+    #[command(flatten)]
+    images: ImageSettings,
     /// Precision of the products' operands while training [default: auto]
     #[arg(long, value_enum)]
     precision: Option<PrecisionName>,
@@ -113,12 +122,6 @@ impl PrecisionName {
             Self::Bf16 => Some(Precision::Bf16),
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
 }
 
 impl OptimizerName {
@@ -192,11 +195,17 @@ impl Settings {
         if let Some(rate) = self.learning_rate {
             config.optimizer = config.optimizer.with_learning_rate(rate);
         }
-        config.data = self.data.clone().unwrap_or(config.data);
+        if let Some(data) = self.data.as_ref().filter(|data| **data != config.data) {
+            // What was decided for other data is decided anew.
+            config.images = Reading::default();
+            config.data.clone_from(data);
+        }
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.stop_at = self.stop_at.or(config.stop_at);
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
         config.validation = self.validation.unwrap_or(config.validation);
+        config.test = self.test.unwrap_or(config.test);
+        config.images = self.images.over(self.format.over(&config.images));
         config.seed = self.seed.unwrap_or(config.seed);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
         config.precision = self.precision.map_or(config.precision, PrecisionName::precision);

@@ -1,13 +1,15 @@
 //! Images with their labels, immutable.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::origin::Origin;
+use crate::{Error, Sizing};
 
 /// Size of one image: rows, columns, values a pixel. Pixels are stored [height, width, channels], channels fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,6 +65,7 @@ pub struct Dataset {
     labels: Vec<u32>,
     class_names: Vec<String>,
     description: String,
+    origin: Origin,
     fingerprint: OnceLock<String>,
 }
 
@@ -93,8 +96,43 @@ impl Dataset {
         check(shape, &images, &labels, &class_names).map_err(|(expected, found)| {
             Error::Inconsistent { name: description.clone(), expected, found }
         })?;
-        let fingerprint = OnceLock::new();
-        Ok(Self { shape, images, labels, class_names, description, fingerprint })
+        let (origin, fingerprint) = (Origin::default(), OnceLock::new());
+        Ok(Self { shape, images, labels, class_names, description, origin, fingerprint })
+    }
+
+    /// The same examples with what is known of the files that they were read from.
+    ///
+    /// # Errors
+    /// [`Error::Inconsistent`] when `origin` names files, but not one for each example.
+    pub fn with_origin(self, origin: Origin) -> Result<Self, Error> {
+        if !origin.files.is_empty() && origin.files.len() != self.len() {
+            let found = format!("{} files for {} examples", origin.files.len(), self.len());
+            let name = self.description;
+            return Err(Error::Inconsistent { name, expected: "a file an example".into(), found });
+        }
+        Ok(Self { origin, ..self })
+    }
+
+    /// The same examples with the classes of `names`, in their order: each label is matched by the name of its class.
+    ///
+    /// # Errors
+    /// [`Error::Classes`] when this set has a class that is not among `names`.
+    pub fn with_class_names(mut self, names: &[String]) -> Result<Self, Error> {
+        if self.class_names == names {
+            return Ok(self);
+        }
+        let places: HashMap<&str, u32> =
+            names.iter().enumerate().map(|(at, name)| (name.as_str(), at as u32)).collect();
+        let find = |name: &String| places.get(name.as_str()).copied();
+        let Some(to) = self.class_names.iter().map(find).collect::<Option<Vec<u32>>>() else {
+            return Err(Error::classes(&self.description, names, &self.class_names));
+        };
+        for label in &mut self.labels {
+            *label = to[*label as usize];
+        }
+        self.class_names = names.to_vec();
+        self.fingerprint = OnceLock::new();
+        Ok(self)
     }
 
     /// Takes `fingerprint` as what [`fingerprint`](Self::fingerprint) returns, which then costs nothing: for data that
@@ -173,6 +211,30 @@ impl Dataset {
     #[must_use]
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// The files that the examples were read from, as far as that is known.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// How pictures are brought to the shape of these images.
+    #[must_use]
+    pub fn sizing(&self) -> Sizing {
+        Sizing { input: self.shape, fit: self.origin.fit }
+    }
+
+    /// What people call an example: its file, or its place.
+    ///
+    /// # Panics
+    /// When `example` is not in 0..len.
+    #[must_use]
+    pub fn name(&self, example: usize) -> Cow<'_, str> {
+        match self.origin.files.get(example) {
+            Some(file) => Cow::Borrowed(file),
+            None => Cow::Owned(format!("image {example} of {}", self.description)),
+        }
     }
 
     /// SHA-256, in hexadecimal, of shape, class names, labels and pixels: the same data has the same fingerprint wherever
@@ -279,6 +341,19 @@ mod tests {
         assert_eq!(a.fingerprint(), b.fingerprint());
         assert_eq!(a.fingerprint().len(), 64);
         assert!(a.fingerprint() != c.fingerprint() && a.fingerprint() != d.fingerprint());
+    }
+
+    #[test]
+    fn classes_are_matched_by_name() {
+        let names =
+            |names: &[&str]| -> Vec<String> { names.iter().map(ToString::to_string).collect() };
+        let data = dataset(vec![0; 12], vec![1, 0, 1], &["cat", "dog"]).unwrap();
+        let matched = data.clone().with_class_names(&names(&["bird", "dog", "cat"])).unwrap();
+        assert_eq!((matched.labels(), matched.class_counts()), (&[1, 2, 1][..], vec![0, 2, 1]));
+        let error = data.with_class_names(&names(&["dog", "Cat"])).unwrap_err().to_string();
+        let message = "the data set `here` has classes that are not expected (cat): \
+                       expected [dog, Cat], found [cat, dog]";
+        assert_eq!(error, message);
     }
 
     #[test]

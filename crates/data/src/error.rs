@@ -1,5 +1,6 @@
 //! What can be wrong with image data.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// What went wrong with image data: where, what was expected, what was found, and what to do.
@@ -37,9 +38,10 @@ pub enum Error {
 
     /// A folder does not hold a data set in a known form.
     #[error(
-        "no data set recognised in `{}`: found {found}; expected IDX files \
-         (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, \
-         t10k-labels-idx1-ubyte, each plain or .gz)",
+        "no data set recognised in `{}`: found {found}; expected class folders with pictures \
+         (`<class>/*.jpg`, or `train/<class>/*.jpg` and `test/<class>/*.jpg`), a table of files and labels (.csv, .tsv), \
+         an .npz file with `train_images` and `train_labels`, tar shards, CIFAR's binary files, or IDX files (train-images-idx3-ubyte, \
+         train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz)",
         path.display()
     )]
     UnknownFolder {
@@ -47,6 +49,24 @@ pub enum Error {
         path: PathBuf,
         /// What it holds, in a few words.
         found: String,
+    },
+
+    /// A data set has classes that those who want to use it do not know.
+    #[error(
+        "the data set `{name}` has classes that are not expected ({}): expected [{}], found [{}]",
+        shortened(unknown),
+        shortened(expected),
+        shortened(found)
+    )]
+    Classes {
+        /// Description of the data set.
+        name: String,
+        /// Those of `found` that are not in `expected`.
+        unknown: Vec<String>,
+        /// The classes that may be.
+        expected: Vec<String>,
+        /// The classes that are.
+        found: Vec<String>,
     },
 
     /// A file is not what its name or place says.
@@ -149,7 +169,26 @@ pub enum Error {
     },
 }
 
+/// The most class names that a message lists.
+const MOST_NAMES: usize = 100;
+
+/// Names in a row.
+fn shortened(names: &[String]) -> String {
+    let more = match names.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    names[..names.len().min(MOST_NAMES)].join(", ") + &more
+}
+
 impl Error {
+    pub(crate) fn classes(name: &str, expected: &[String], found: &[String]) -> Self {
+        let known: HashSet<&String> = expected.iter().collect();
+        let unknown = found.iter().filter(|name| !known.contains(name)).cloned().collect();
+        let (expected, found) = (expected.to_vec(), found.to_vec());
+        Self::Classes { name: name.into(), unknown, expected, found }
+    }
+
     pub(crate) fn malformed(
         name: impl Into<String>,
         expected: impl Into<String>,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use image::error::DecodingError;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use crate::{Error, ImageShape};
 
@@ -27,6 +27,29 @@ const FORMATS: &str = "a PNG, JPEG, WebP, BMP, GIF, TIFF or PNM picture";
 pub struct Picture {
     shape: ImageShape,
     pixels: Vec<u8>,
+}
+
+/// A picture with what is known of its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPicture {
+    /// The picture, upright.
+    pub picture: Picture,
+    /// The file's format: "PNG".
+    pub format: &'static str,
+    /// What a pixel was in the file: "grey", "colour", each also with "16 bit" and with "alpha". A palette counts as colour.
+    pub mode: &'static str,
+    /// Whether its EXIF data turned or mirrored it.
+    pub turned: bool,
+}
+
+impl StoredPicture {
+    /// Reads a picture from the bytes of a file; `name` says in errors where they came from.
+    ///
+    /// # Errors
+    /// As [`Picture::from_bytes`].
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, Error> {
+        decode(Cursor::new(bytes), name)
+    }
 }
 
 impl Picture {
@@ -67,12 +90,12 @@ impl Picture {
         }
         let name = path.display().to_string();
         if metadata.is_file() {
-            return decode(BufReader::new(file), &name);
+            return Ok(decode(BufReader::new(file), &name)?.picture);
         }
         // A pipe cannot be rewound: keep what it gives, as long as that is not too much.
         let mut bytes = Vec::new();
         file.take(MAX_DECODED_BYTES).read_to_end(&mut bytes).map_err(io)?;
-        decode(Cursor::new(bytes), &name)
+        Self::from_bytes(&bytes, &name)
     }
 
     /// Reads a picture from the bytes of a file; `name` says in errors where they came from.
@@ -81,7 +104,7 @@ impl Picture {
     /// [`Error::Malformed`] when the bytes are empty or of no known format, [`Error::TooLarge`] when a side is longer than
     /// [`MAX_SIDE`] or decoding takes more than [`MAX_DECODED_BYTES`], [`Error::Decode`] when the picture is damaged.
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, Error> {
-        decode(Cursor::new(bytes), name)
+        Ok(StoredPicture::from_bytes(bytes, name)?.picture)
     }
 
     /// Height, width and channels (1 or 3).
@@ -122,7 +145,7 @@ impl Picture {
 }
 
 /// Decodes after checking the size that the header claims.
-fn decode(mut bytes: impl BufRead + Seek, name: &str) -> Result<Picture, Error> {
+fn decode(mut bytes: impl BufRead + Seek, name: &str) -> Result<StoredPicture, Error> {
     let io = |source| Error::Io { doing: "read", path: std::path::PathBuf::from(name), source };
     if bytes.fill_buf().map_err(io)?.is_empty() {
         return Err(Error::malformed(name, FORMATS, "an empty file"));
@@ -144,7 +167,7 @@ fn decode_as(
     format: ImageFormat,
     reader: ImageReader<impl BufRead + Seek>,
     name: &str,
-) -> Result<Picture, Error> {
+) -> Result<StoredPicture, Error> {
     let failed = |source| decode_error(name, format, source);
     let mut decoder = match reader.into_decoder() {
         Ok(decoder) => decoder,
@@ -161,7 +184,35 @@ fn decode_as(
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
     image.apply_orientation(orientation);
-    Ok(flatten(image))
+    let (mode, turned) = (mode(image.color()), orientation != Orientation::NoTransforms);
+    Ok(StoredPicture { picture: flatten(image), format: format_name(format), mode, turned })
+}
+
+fn format_name(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Tiff => "TIFF",
+        ImageFormat::Pnm => "PNM",
+        _ => "another format",
+    }
+}
+
+fn mode(colour: ColorType) -> &'static str {
+    let bits = colour.bits_per_pixel() / u16::from(colour.channel_count());
+    match (colour.has_color(), bits > 8, colour.has_alpha()) {
+        (false, false, false) => "grey",
+        (false, true, false) => "grey 16 bit",
+        (false, false, true) => "grey with alpha",
+        (false, true, true) => "grey 16 bit with alpha",
+        (true, false, false) => "colour",
+        (true, true, false) => "colour 16 bit",
+        (true, false, true) => "colour with alpha",
+        (true, true, true) => "colour 16 bit with alpha",
+    }
 }
 
 fn limits() -> Limits {

@@ -6,7 +6,12 @@ use crate::ImageShape;
 ///
 /// When an axis shrinks, each new pixel is the average of the old pixels that it covers, partly covered ones counted in
 /// part; when it grows, new pixels are interpolated between the centres of the old ones.
-pub(crate) fn resize(pixels: &[f32], shape: ImageShape, height: usize, width: usize) -> Vec<f32> {
+pub(crate) fn resize<T: Copy + Into<f32>>(
+    pixels: &[T],
+    shape: ImageShape,
+    height: usize,
+    width: usize,
+) -> Vec<f32> {
     let whole = |from: usize, to| Axis { start: 0.0, scale: from as f64 / to as f64, to };
     sample(pixels, shape, whole(shape.height, height), whole(shape.width, width), Outside::Edge)
 }
@@ -32,8 +37,8 @@ pub(crate) enum Outside {
 }
 
 /// As [`resize`], for any part of the image.
-pub(crate) fn sample(
-    pixels: &[f32],
+pub(crate) fn sample<T: Copy + Into<f32>>(
+    pixels: &[T],
     shape: ImageShape,
     rows: Axis,
     columns: Axis,
@@ -45,8 +50,8 @@ pub(crate) fn sample(
 }
 
 /// Samples the middle axis of [outer, from, inner].
-fn sample_axis(
-    pixels: &[f32],
+fn sample_axis<T: Copy + Into<f32>>(
+    pixels: &[T],
     [outer, from, inner]: [usize; 3],
     axis: Axis,
     outside: Outside,
@@ -60,8 +65,8 @@ fn sample_axis(
                     continue;
                 }
                 let at = at.clamp(0, from as isize - 1) as usize;
-                for (t, s) in target.iter_mut().zip(&source[at * inner..][..inner]) {
-                    *t += weight * s;
+                for (t, &s) in target.iter_mut().zip(&source[at * inner..][..inner]) {
+                    *t += weight * s.into();
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Which examples train, which validate, and which stay unseen until the end.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use percept_kernels::random::{Draws, Purpose};
@@ -145,6 +146,32 @@ impl Splits {
         Ok(Self { dataset, train, validation, test: Some(test) })
     }
 
+    /// Splits of a data set that says itself which of its examples are for validation. Where it comes without a test part,
+    /// test examples are held out from the others.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when nothing would be left to train on.
+    pub fn with_own_validation(
+        dataset: Arc<Dataset>,
+        validation: Range<u32>,
+        test: Option<TestPart>,
+        held_out_test: HoldOut,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let all = 0..dataset.len() as u32;
+        let (validation, rest): (Vec<u32>, Vec<u32>) =
+            all.partition(|example| validation.contains(example));
+        let count = match test {
+            Some(_) => 0,
+            None => held_out_test.of(rest.len())?,
+        };
+        HoldOut::Count(count).of(rest.len())?;
+        let (examples, train) = hold_out(&dataset, &rest, count, seed, Held::Test);
+        let within = || TestPart(TestPlace::Within(Part { dataset: dataset.clone(), examples }));
+        let test = test.or_else(|| (count > 0).then(within));
+        Ok(Self { dataset, train, validation, test })
+    }
+
     /// The data set that training and validation examples are from.
     #[must_use]
     pub fn dataset(&self) -> &Arc<Dataset> {
@@ -245,6 +272,26 @@ mod tests {
         let mut all = [splits.train(), splits.validation(), &test].concat();
         all.sort_unstable();
         assert_eq!(all, (0..1001).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_validation_part_of_ones_own_is_kept() {
+        let data = uneven();
+        let own = |test: Option<TestPart>, held: usize| {
+            Splits::with_own_validation(data.clone(), 900..1001, test, HoldOut::Count(held), 1)
+        };
+        let splits = own(None, 0).unwrap();
+        assert_eq!(splits.validation(), (900..1001).collect::<Vec<_>>());
+        assert_eq!((splits.train().len(), splits.test.is_none()), (900, true));
+        let mut splits = own(None, 100).unwrap();
+        let test = splits.take_test().unwrap().open().unwrap().examples;
+        assert_eq!((splits.train().len(), count(&data, &test, 0)), (800, 30));
+        assert!(test.iter().all(|example| *example < 900 && !splits.train().contains(example)));
+        let elsewhere = TestPart::separate(|| panic!("not read"));
+        assert_eq!(own(Some(elsewhere), 100).unwrap().train().len(), 900);
+        assert!(own(None, 900).is_err());
+        let whole = Splits::with_own_validation(data, 0..1001, None, HoldOut::Count(0), 1);
+        assert!(whole.is_err());
     }
 
     #[test]

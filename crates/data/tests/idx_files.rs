@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use percept_data::sources::idx::{self, IdxImages};
-use percept_data::sources::{self, Source};
+use percept_data::sources::{self, Reading, Source};
 use percept_data::{Error, ImageShape};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -120,6 +120,10 @@ fn folders_and_missing_files_are_named() {
     assert!(message.ends_with("nothing` not found: expected an IDX file of labels"), "{message}");
 }
 
+fn recognise(path: &Path) -> Result<Source, Error> {
+    sources::recognise(path, &Reading::default())
+}
+
 fn write(folder: &Path, name: &str, bytes: &[u8]) {
     fs::write(folder.join(name), bytes).unwrap();
 }
@@ -132,11 +136,11 @@ fn a_folder_under_mixed_names_is_read() {
     write(folder.path(), "train-labels-idx1-ubyte.gz", &gzip(&idx::encode_labels(&[2, 0])));
     write(folder.path(), "t10k-images-idx3-ubyte.gz", &gzip(&two_images()));
     write(folder.path(), "t10k-labels.idx1-ubyte", &idx::encode_labels(&[1, 1]));
-    let source = sources::recognise(folder.path()).unwrap();
-    let train = source.train().unwrap();
+    let source = recognise(folder.path()).unwrap();
+    let train = source.train(None, 1).unwrap().dataset;
     assert_eq!((train.shape(), train.labels()), (ImageShape::grey(2, 3), &[2, 0][..]));
     assert_eq!((train.class_names().len(), train.image(1)), (3, &[6, 7, 8, 9, 10, 11][..]));
-    let test = source.test().unwrap().open().unwrap();
+    let test = source.test(None, 1).unwrap().unwrap().open().unwrap();
     assert_eq!((test.examples, test.dataset.class_names().len()), (vec![0, 1], 3));
 }
 
@@ -144,18 +148,18 @@ fn a_folder_under_mixed_names_is_read() {
 fn a_folder_with_contradictions_is_refused() {
     let folder = TempDir::new().unwrap();
     write(folder.path(), "train-images-idx3-ubyte", &two_images());
-    let message = sources::recognise(folder.path()).unwrap_err().to_string();
+    let message = recognise(folder.path()).unwrap_err().to_string();
     assert!(message.contains("train-labels-idx1-ubyte` not found"), "{message}");
     write(folder.path(), "train-labels-idx1-ubyte", &idx::encode_labels(&[0, 1, 2]));
-    let source = sources::recognise(folder.path()).unwrap();
-    assert!(source.test().is_none());
-    let message = source.train().unwrap_err().to_string();
+    let source = recognise(folder.path()).unwrap();
+    assert!(source.test(None, 1).unwrap().is_none());
+    let message = source.train(None, 1).unwrap_err().to_string();
     assert!(message.contains("expected one label an image, found 2 images in"), "{message}");
     // A test label that training never had.
     write(folder.path(), "train-labels-idx1-ubyte", &idx::encode_labels(&[0, 1]));
     write(folder.path(), "t10k-images-idx3-ubyte", &two_images());
     write(folder.path(), "t10k-labels-idx1-ubyte", &idx::encode_labels(&[0, 7]));
-    let test = sources::recognise(folder.path()).unwrap().test().unwrap();
+    let test = recognise(folder.path()).unwrap().test(None, 1).unwrap().unwrap();
     let message = test.open().unwrap_err().to_string();
     assert!(message.contains("expected labels from 0 to 1, found label 7"), "{message}");
 }
@@ -163,19 +167,19 @@ fn a_folder_with_contradictions_is_refused() {
 #[test]
 fn a_folder_of_anything_else_is_described() {
     let folder = TempDir::new().unwrap();
-    let message = || sources::recognise(folder.path()).unwrap_err().to_string();
-    assert!(message().contains("found nothing at all; expected IDX files"), "{}", message());
+    let message = || recognise(folder.path()).unwrap_err().to_string();
+    assert!(message().contains("found nothing at all; expected class folders"), "{}", message());
     write(folder.path(), "a.txt", b"");
-    assert!(message().contains("found 1 other files;"), "{}", message());
+    assert!(message().contains("found 1 other file;"), "{}", message());
     fs::create_dir(folder.path().join("cats")).unwrap();
     assert!(
-        message().contains("found 1 folders and 1 other files (class folders"),
+        message().contains("found 1 folder without pictures and 1 other file;"),
         "{}",
         message()
     );
-    let missing = sources::recognise(&folder.path().join("no")).unwrap_err();
+    let missing = recognise(&folder.path().join("no")).unwrap_err();
     assert!(matches!(missing, Error::Missing { .. }));
-    let message = sources::recognise(&folder.path().join("a.txt")).unwrap_err().to_string();
+    let message = recognise(&folder.path().join("a.txt")).unwrap_err().to_string();
     assert!(message.contains("found a single file"), "{message}");
 }
 
@@ -183,13 +187,13 @@ fn a_folder_of_anything_else_is_described() {
 fn the_real_sets_are_read() {
     for set in ["mnist", "fashion-mnist"] {
         let Some(folder) = real_data::folder(set) else { return };
-        let source = sources::recognise(&folder).unwrap();
-        let train = source.train().unwrap();
+        let source = recognise(&folder).unwrap();
+        let train = source.train(None, 1).unwrap().dataset;
         assert_eq!((train.len(), train.class_names().len()), (60_000, 10));
-        assert_eq!(source.test().unwrap().open().unwrap().dataset.len(), 10_000);
+        assert_eq!(source.test(None, 1).unwrap().unwrap().open().unwrap().dataset.len(), 10_000);
     }
     let Some(folder) = real_data::folder("notmnist") else { return };
-    let Source::Idx(letters) = sources::recognise(&folder).unwrap() else { panic!("not IDX") };
+    let Source::Idx(letters) = recognise(&folder).unwrap() else { panic!("not IDX") };
     let message = letters.train().unwrap_err().to_string();
     assert!(message.contains("this folder has a test part only"), "{message}");
     assert_eq!(letters.test().unwrap().open().unwrap().dataset.len(), 10_000);

@@ -2,6 +2,7 @@
 
 use crate::error::TrainError;
 use percept_data::Augmentation;
+use percept_data::sources::Reading;
 use percept_kernels::isa::Isa;
 use percept_nn::average::AverageSettings;
 use percept_nn::compute::{Compute, Precision};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `mnist` (inside the program) or a folder with image data.
+    /// `mnist` (inside the program), or a folder or file with image data.
     pub data: String,
     /// Passes over the training examples, at least 1.
     pub epochs: u32,
@@ -30,8 +31,11 @@ pub struct Config {
     pub chunk_size: usize,
     /// Gradients that are summed up side by side: the most threads that a step can use.
     pub lanes: usize,
-    /// Training examples that are set aside for validation.
+    /// Training examples that are set aside for validation, where the data have no validation part.
     pub validation: usize,
+    /// Examples that are set aside for the test at the end, where the data have no test part.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub test: usize,
     /// Seed of all randomness. TOML has no numbers above 2^63 - 1.
     pub seed: u64,
     /// The precision of the operands of matrix products while training; the faster one of the processor where there is
@@ -57,6 +61,9 @@ pub struct Config {
     /// Random changes of the training images.
     #[serde(default)]
     pub augmentation: Augmentation,
+    /// How the data are read, and what pictures become; what is left out is decided by looking at them.
+    #[serde(default, skip_serializing_if = "is_open")]
+    pub images: Reading,
     /// The network.
     pub network: NetworkSpec,
 }
@@ -105,6 +112,14 @@ impl Config {
     pub fn steps_per_epoch(&self, examples: usize) -> u64 {
         examples.div_ceil(self.batch_size.max(1)) as u64
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+fn is_open(reading: &Reading) -> bool {
+    *reading == Reading::default()
 }
 
 fn yes() -> bool {

@@ -36,6 +36,8 @@ pub struct Plan<'a> {
     pub network: &'a Description,
     /// What the data are, in words.
     pub data: &'a str,
+    /// What was found out about the data and decided for them, a line each.
+    pub notes: &'a [String],
     /// Name of each class.
     pub class_names: &'a [String],
     /// Examples to learn from.

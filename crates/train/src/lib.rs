@@ -12,4 +12,5 @@ mod progress;
 pub mod run;
 mod saved;
 pub mod session;
+mod skipped;
 pub mod sources;

@@ -1,6 +1,6 @@
 //! A training run: the cycle of steps over epochs, its folder, its checkpoints and its end.
 //!
-//! The folder holds `config.toml`, `checkpoint/`, what the [observers](crate::observers) write, and at the end
+//! The folder holds `config.toml`, `skipped.csv` (where files could not be read), `checkpoint/`, what the [observers](crate::observers) write, and at the end
 //! `model.safetensors`. A checkpoint is written at the end of each epoch, every minute, and when the run is interrupted;
 //! a run that goes on from it ends with the bits of one that never stopped.
 
@@ -11,8 +11,9 @@ use crate::evaluator::Evaluator;
 use crate::event::{EpochRecord, Event, Observer, Outcome, Plan, StepRecord};
 use crate::observers::{History, HtmlReport, TensorBoard};
 use crate::progress::{Progress, Speed};
-use crate::{saved, sources};
-use percept_data::{Loader, LoaderScratch, Part, Preprocessing, Splits, TestPart};
+use crate::sources::Opened;
+use crate::{saved, skipped, sources};
+use percept_data::{Loader, LoaderScratch, Part, Preprocessing, Skipped, Splits, TestPart};
 use percept_eval::error::EvalError;
 use percept_eval::report::Report;
 use percept_kernels::isa::Isa;
@@ -24,8 +25,8 @@ use percept_nn::engine::{Engine, EngineSettings};
 use percept_nn::network::Network;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Time between checkpoints within an epoch.
@@ -38,6 +39,8 @@ pub struct Run {
     folder: PathBuf,
     isa: Isa,
     data: DataFingerprint,
+    notes: Vec<String>,
+    skipped: Vec<(&'static str, Skipped)>,
     class_names: Vec<String>,
     preprocessing: Preprocessing,
     validation: Part,
@@ -64,12 +67,27 @@ impl Run {
     /// [`TrainError`] where a setting is out of range, the data cannot be used or do not fit the network, or the folder
     /// exists already or cannot be made.
     pub fn new(config: Config, folder: PathBuf, threads: usize) -> Result<Self, TrainError> {
-        let run = Self::prepare(config, folder, threads)?;
+        let opened = sources::open(&config.data, &config.images, threads)?;
+        Self::with_data(config, opened, folder, threads)
+    }
+
+    /// As [`new`](Self::new), with data that are open already: those that `config` names.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_data(
+        config: Config,
+        opened: Opened,
+        folder: PathBuf,
+        threads: usize,
+    ) -> Result<Self, TrainError> {
+        let run = Self::prepare(config, opened, folder, threads)?;
         let text = run.config.to_toml()?;
         make_folder(&run.folder)?;
         percept_model::atomic::replace(&run.folder.join("config.toml"), |file| {
             file.write_all(text.as_bytes())
         })?;
+        skipped::write(&run.folder, &run.skipped)?;
         Ok(run)
     }
 
@@ -88,7 +106,8 @@ impl Run {
             Description::new(&config.network).map_err(|error| refuse(error.to_string()))?;
         let tensors = checkpoint.parameters.iter().chain(&checkpoint.buffers);
         saved::check_tensors(&path.display().to_string(), tensors, &description)?;
-        let mut run = Self::prepare(config, folder, threads)?;
+        let opened = sources::open(&config.data, &config.images, threads)?;
+        let mut run = Self::prepare(config, opened, folder, threads)?;
         if run.data != checkpoint.data {
             let reason = format!(
                 "it was trained with {} (sha256 {}), `{}` now holds {} (sha256 {}); give it the data it began with",
@@ -107,13 +126,18 @@ impl Run {
         Ok(run)
     }
 
-    fn prepare(mut config: Config, folder: PathBuf, threads: usize) -> Result<Self, TrainError> {
+    fn prepare(
+        mut config: Config,
+        mut opened: Opened,
+        folder: PathBuf,
+        threads: usize,
+    ) -> Result<Self, TrainError> {
         let isa = Isa::chosen()?;
         config.precision = Some(config.compute(isa).precision);
         check(&config)?;
         let network = Network::new(config.network.clone(), config.seed)?;
-        let opened = sources::open(&config.data)?;
-        let mut splits = sources::splits(opened, config.validation, config.seed)?;
+        let notes = std::mem::take(&mut opened.notes);
+        let mut splits = sources::splits(opened, config.validation, config.test, config.seed)?;
         check_fit(&config, &network, &splits)?;
         let preprocessing = sources::preprocessing(&splits);
         let normalisation = preprocessing.normalisation.clone();
@@ -130,6 +154,8 @@ impl Run {
                 description: dataset.description().to_owned(),
                 sha256: dataset.fingerprint().to_owned(),
             },
+            notes,
+            skipped: skipped::of("training", &dataset),
             class_names: dataset.class_names().to_vec(),
             validation: part(splits.validation()),
             test: splits.take_test(),
@@ -197,6 +223,7 @@ impl Run {
             config: &self.config,
             network: self.engine.network().description(),
             data: &self.data.description,
+            notes: &self.notes,
             class_names: &self.class_names,
             train_examples: self.loader.len(),
             validation_examples: self.validation.examples.len(),
@@ -360,7 +387,12 @@ impl Run {
     fn finish(&mut self, outcome: &mut Outcome) -> Result<(), TrainError> {
         outcome.validation = self.validate()?;
         if let Some(test) = self.test.take() {
-            outcome.test = Some(self.measure(test.open()?)?);
+            let test = test.open()?;
+            if !Arc::ptr_eq(&test.dataset, self.loader.dataset()) {
+                self.skipped.extend(skipped::of("test", &test.dataset));
+                skipped::write(&self.folder, &self.skipped)?;
+            }
+            outcome.test = Some(self.measure(test)?);
         }
         let network = self.engine.averaged();
         let model = saved::model(&network, self, outcome)?;

@@ -13,6 +13,7 @@ use percept_nn::describe::Description;
 use percept_nn::error::SpecError;
 use percept_nn::network::Network;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A model with its network made ready to predict.
 #[derive(Debug)]
@@ -94,33 +95,37 @@ impl LoadedModel {
         self.evaluator.probabilities(pixels)
     }
 
-    /// What the network says of the examples of a part.
+    /// What the network says of the examples of a part. Their classes are matched by name; classes that the model knows
+    /// and the part has not are without examples.
     ///
     /// # Errors
-    /// [`TrainError::Mismatch`] where images or classes are not the model's; else as [`Evaluator::predictions`].
-    pub fn evaluate(&mut self, part: Part) -> Result<Predictions, TrainError> {
-        self.check_data(&part.dataset)?;
+    /// [`TrainError::Mismatch`] where images are not of the model's size or a class is none of the model's; else as
+    /// [`Evaluator::predictions`].
+    pub fn evaluate(&mut self, mut part: Part) -> Result<Predictions, TrainError> {
+        self.check_shape(&part.dataset)?;
+        if part.dataset.class_names() != self.model.class_names {
+            part.dataset = Arc::new(self.matched(Arc::unwrap_or_clone(part.dataset))?);
+        }
         self.evaluator.predictions(part, &self.model.class_names)
     }
 
-    fn check_data(&self, dataset: &Dataset) -> Result<(), TrainError> {
+    fn check_shape(&self, dataset: &Dataset) -> Result<(), TrainError> {
         let (found, expected) = (dataset.shape(), self.preprocessing.input);
-        let reason = if found != expected {
-            format!(
-                "the model takes images of {expected}, those of {} are {found}; use the data that it was trained for",
-                dataset.description()
-            )
-        } else if dataset.class_names() != self.model.class_names {
-            format!(
-                "the model knows the classes [{}], {} has [{}]",
-                self.model.class_names.join(", "),
-                dataset.description(),
-                dataset.class_names().join(", ")
-            )
-        } else {
+        if found == expected {
             return Ok(());
-        };
+        }
+        let reason = format!(
+            "the model takes images of {expected}, those of {} are {found}; use the data that it was trained for",
+            dataset.description()
+        );
         Err(TrainError::Mismatch { reason })
+    }
+
+    /// The data with the model's classes, matched by name.
+    fn matched(&self, dataset: Dataset) -> Result<Dataset, TrainError> {
+        dataset
+            .with_class_names(&self.model.class_names)
+            .map_err(|error| TrainError::Mismatch { reason: error.to_string() })
     }
 }
 

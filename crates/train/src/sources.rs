@@ -1,9 +1,11 @@
-//! Opens data by what a person calls it: `mnist`, or a folder.
+//! Opens data by what a person calls it: `mnist`, or where it is.
 
 use crate::error::TrainError;
+use percept_data::sources::{self, Reading, Source, Training};
 use percept_data::{
-    Dataset, Fit, HoldOut, ImageShape, Normalisation, Preprocessing, Splits, TestPart, sources,
+    Dataset, HoldOut, ImageShape, Normalisation, Preprocessing, Sizing, Splits, TestPart,
 };
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,36 +13,178 @@ use std::sync::Arc;
 /// those inside the program it need not be computed: unpacking them checks a checksum.
 const MNIST_FINGERPRINT: &str = "e291ff1b756fc702d13d0dfc71d2ff15766896eb6068c78b0bbc477901d7c03e";
 
+/// A data set, found. Its images are read when they are asked for.
+#[derive(Debug)]
+pub struct Found {
+    place: Place,
+    sizing: Option<Sizing>,
+    threads: usize,
+    /// How it is read, with nothing left open.
+    pub reading: Reading,
+    /// What was found out and decided, a line each.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// The digits inside the program.
+    Mnist,
+    Source(Box<Source>),
+}
+
 /// A data set, opened: training examples in memory, the test part unread.
 #[derive(Debug)]
 pub struct Opened {
     /// The examples to learn from, those for validation among them.
     pub train: Arc<Dataset>,
+    /// The examples that the data set itself has for validation, where it has such a part.
+    pub validation: Option<Range<u32>>,
     /// The test part, where there is one.
     pub test: Option<TestPart>,
+    /// How it was read, with nothing left open.
+    pub reading: Reading,
+    /// What was found out and decided, a line each.
+    pub notes: Vec<String>,
 }
 
-/// Opens `mnist` (the digits inside the program) or a folder of a format that [`sources::recognise`] knows.
+/// Finds `mnist` (the digits inside the program), or a folder or file of a format that [`sources::recognise`] knows. Pictures
+/// are read on so many threads, 0 being one per processor.
 ///
 /// # Errors
-/// [`TrainError::Data`] naming what was expected in the folder and what was found.
-pub fn open(data: &str) -> Result<Opened, TrainError> {
+/// [`TrainError::Data`] naming what was expected and what was found.
+pub fn find(data: &str, reading: &Reading, threads: usize) -> Result<Found, TrainError> {
+    find_sized(data, reading, None, threads)
+}
+
+/// As [`find`]; pictures are brought to `sizing`, whatever `reading` says.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_for(
+    data: &str,
+    reading: &Reading,
+    sizing: Sizing,
+    threads: usize,
+) -> Result<Found, TrainError> {
+    find_sized(data, reading, Some(sizing), threads)
+}
+
+fn find_sized(
+    data: &str,
+    reading: &Reading,
+    sizing: Option<Sizing>,
+    threads: usize,
+) -> Result<Found, TrainError> {
     if data == "mnist" {
-        let train = mnist("MNIST, training part", percept_mnist::train()?)?;
-        let train = Arc::new(train.with_fingerprint(MNIST_FINGERPRINT));
-        let test = TestPart::separate(|| {
-            let digits =
-                percept_mnist::test().map_err(|error| percept_data::Error::Inconsistent {
-                    name: "MNIST, test part".into(),
-                    expected: "the digits inside the program".into(),
-                    found: error.to_string(),
-                })?;
-            mnist("MNIST, test part", digits)
-        });
-        return Ok(Opened { train, test: Some(test) });
+        if *reading != Reading::default() {
+            let reason = "the digits inside the program have their format and size: leave out format, columns, size, \
+                          fit and colour";
+            return Err(TrainError::Config { reason: reason.to_owned() });
+        }
+        let (place, reading, notes) = (Place::Mnist, Reading::default(), Vec::new());
+        return Ok(Found { place, sizing: None, threads, reading, notes });
     }
-    let source = sources::recognise(Path::new(data))?;
-    Ok(Opened { train: Arc::new(source.train()?), test: source.test() })
+    let source = sources::recognise(Path::new(data), reading)?;
+    let mut notes = source.notes().to_vec();
+    let sizing = match (sizing, &source) {
+        (Some(sizing), Source::Pictures(_)) => Some(sizing),
+        (Some(_), _) => None,
+        (None, _) => source.decide(reading, threads)?.map(|decided| {
+            notes.extend(decided.notes);
+            decided.sizing
+        }),
+    };
+    let reading = reading.decided(source.format(), sizing);
+    Ok(Found { place: Place::Source(Box::new(source)), sizing, threads, reading, notes })
+}
+
+/// `reading` with the size and the channels of `input` where it leaves them open, for data whose pictures have no size of
+/// their own.
+///
+/// # Errors
+/// As [`find`].
+pub fn for_input(data: &str, reading: &Reading, input: ImageShape) -> Result<Reading, TrainError> {
+    let mut reading = reading.clone();
+    if data == "mnist" {
+        return Ok(reading);
+    }
+    if let Source::Pictures(_) = sources::recognise(Path::new(data), &reading)? {
+        reading.size.get_or_insert([input.height, input.width]);
+        reading.colour.get_or_insert(input.channels == 3);
+    }
+    Ok(reading)
+}
+
+impl Found {
+    /// Reads the training part, and a validation part with it.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] where the images cannot be read.
+    pub fn training(&self) -> Result<Training, TrainError> {
+        match &self.place {
+            Place::Source(source) => Ok(source.train(self.sizing, self.threads)?),
+            Place::Mnist => {
+                let dataset = mnist("MNIST, training part", percept_mnist::train()?)?
+                    .with_fingerprint(MNIST_FINGERPRINT);
+                Ok(Training { dataset, validation: None })
+            }
+        }
+    }
+
+    /// The test part, not read yet.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] where it is decided then how pictures are read, and none can be.
+    pub fn test(&self) -> Result<Option<TestPart>, TrainError> {
+        match &self.place {
+            Place::Source(source) => Ok(source.test(self.sizing, self.threads)?),
+            Place::Mnist => Ok(Some(TestPart::separate(mnist_test))),
+        }
+    }
+
+    /// Reads what there is to learn from.
+    ///
+    /// # Errors
+    /// As [`training`](Self::training) and [`test`](Self::test).
+    pub fn open(self) -> Result<Opened, TrainError> {
+        let Training { dataset, validation } = self.training()?;
+        let mut notes = self.notes.clone();
+        let origin = dataset.origin();
+        if origin.turned > 0 {
+            notes
+                .push(format!("{} pictures turned upright, as their EXIF data say", origin.turned));
+        }
+        if let Some(first) = origin.skipped.first() {
+            let count = origin.skipped.len();
+            notes.push(format!(
+                "{count} files left out, which could not be read; the first is {}: {}",
+                first.file, first.reason
+            ));
+        }
+        let (train, test) = (Arc::new(dataset), self.test()?);
+        Ok(Opened { train, validation, test, reading: self.reading, notes })
+    }
+}
+
+/// Finds and opens data to learn from: see [`find`].
+///
+/// # Errors
+/// As [`find`] and [`Found::open`]; [`TrainError::Data`] where there are not two classes, or no images to measure by.
+pub fn open(data: &str, reading: &Reading, threads: usize) -> Result<Opened, TrainError> {
+    let found = find(data, reading, threads)?;
+    if let Place::Source(source) = &found.place {
+        source.check_learnable()?;
+    }
+    found.open()
+}
+
+fn mnist_test() -> Result<Dataset, percept_data::Error> {
+    let digits = percept_mnist::test().map_err(|error| percept_data::Error::Inconsistent {
+        name: "MNIST, test part".into(),
+        expected: "the digits inside the program".into(),
+        found: error.to_string(),
+    })?;
+    mnist("MNIST, test part", digits)
 }
 
 fn mnist(name: &str, digits: percept_mnist::Digits) -> Result<Dataset, percept_data::Error> {
@@ -49,8 +193,8 @@ fn mnist(name: &str, digits: percept_mnist::Digits) -> Result<Dataset, percept_d
     Dataset::new(name, ImageShape::grey(28, 28), digits.images, labels, class_names)
 }
 
-/// What is done to pictures for a network that learns from this data set: as MNIST was made where it is MNIST, else
-/// scaled to the size of its images. The normalisation is measured on the training examples.
+/// What is done to pictures for a network that learns from this data set: as MNIST was made where it is MNIST, else as
+/// the set's own pictures were brought to size. The normalisation is measured on the training examples.
 #[must_use]
 pub fn preprocessing(splits: &Splits) -> Preprocessing {
     let dataset = splits.dataset();
@@ -58,17 +202,31 @@ pub fn preprocessing(splits: &Splits) -> Preprocessing {
         return Preprocessing::mnist();
     }
     let images = splits.train().iter().map(|example| dataset.image(*example as usize));
-    let input = dataset.shape();
+    let Sizing { input, fit } = dataset.sizing();
     let normalisation = Normalisation::measure(images, input.channels);
-    Preprocessing { input, fit: Fit::Stretch, normalisation }
+    Preprocessing { input, fit, normalisation }
 }
 
-/// The splits of a run: `validation` training examples are set aside, chosen by `seed`.
+/// The splits of a run. A validation part and a test part of the data set's own are taken as they are; else `validation`
+/// examples and `test` examples are set aside, chosen by `seed`.
 ///
 /// # Errors
 /// [`TrainError::Data`] where there are not more than so many examples.
-pub fn splits(opened: Opened, validation: usize, seed: u64) -> Result<Splits, TrainError> {
-    Ok(Splits::new(opened.train, HoldOut::Count(validation), opened.test, seed)?)
+pub fn splits(
+    opened: Opened,
+    validation: usize,
+    test: usize,
+    seed: u64,
+) -> Result<Splits, TrainError> {
+    let Opened { train, validation: own, test: own_test, .. } = opened;
+    let (validation, test) = (HoldOut::Count(validation), HoldOut::Count(test));
+    Ok(match (own, own_test) {
+        (Some(own), own_test) => Splits::with_own_validation(train, own, own_test, test, seed)?,
+        (None, None) if test != HoldOut::Count(0) => {
+            Splits::with_test_within(train, validation, test, seed)?
+        }
+        (None, own_test) => Splits::new(train, validation, own_test, seed)?,
+    })
 }
 
 #[cfg(test)]
@@ -79,10 +237,10 @@ mod tests {
     fn mnist_is_known_by_its_fingerprint() {
         let computed = mnist("made anew", percept_mnist::train().unwrap()).unwrap();
         assert_eq!(computed.fingerprint(), MNIST_FINGERPRINT);
-        let opened = open("mnist").unwrap();
+        let opened = open("mnist", &Reading::default(), 1).unwrap();
         assert_eq!(opened.train.fingerprint(), MNIST_FINGERPRINT);
         assert_eq!((opened.train.len(), opened.train.shape()), (60_000, ImageShape::grey(28, 28)));
-        let splits = splits(opened, 5000, 1).unwrap();
+        let splits = splits(opened, 5000, 0, 1).unwrap();
         assert_eq!(preprocessing(&splits), Preprocessing::mnist());
     }
 }

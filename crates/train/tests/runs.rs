@@ -1,5 +1,6 @@
 //! Whole runs: their folder, and that an interrupted run ends as one that never stopped.
 
+use percept_data::sources::Reading;
 use percept_data::sources::idx::{IdxImages, write_part};
 use percept_kernels::isa::Isa;
 use percept_model::model::Model;
@@ -196,12 +197,13 @@ fn the_folder_holds_what_was_promised() {
     assert_eq!(outcome.validation.unwrap().accuracy.total, 200);
 
     let mut model = LoadedModel::open(&outcome.model.unwrap(), 1).unwrap();
-    let part = percept_train::sources::open(&digits().display().to_string())
-        .unwrap()
-        .test
-        .unwrap()
-        .open()
-        .unwrap();
+    let part =
+        percept_train::sources::open(&digits().display().to_string(), &Reading::default(), 1)
+            .unwrap()
+            .test
+            .unwrap()
+            .open()
+            .unwrap();
     let predictions = model.evaluate(part).unwrap();
     let report = percept_eval::report::Report::new(&predictions).unwrap();
     assert_eq!(

@@ -53,6 +53,7 @@ fn started(plan: &Plan<'_>) -> Value {
     json!({
         "event": "started",
         "data": plan.data,
+        "notes": plan.notes,
         "class_names": plan.class_names,
         "train_examples": plan.train_examples,
         "validation_examples": plan.validation_examples,

@@ -15,6 +15,9 @@ pub(super) fn text(plan: &Plan<'_>) -> String {
         let _ = writeln!(text, "{name:<9}{value}");
     };
     line("data", data(plan));
+    for note in plan.notes {
+        line("", safe_text::one_line(note));
+    }
     line("network", format!("{}\n", safe_text::one_line(&config.network.name)));
     line(
         "",

@@ -1,6 +1,7 @@
 //! `percept data`: looks at data.
 
 use crate::failure::Failure;
+use crate::reading::FormatSettings;
 use crate::{output, safe_text};
 use clap::{Args, Subcommand};
 use percept::data::contact_sheet::{self, Sheet};
@@ -29,9 +30,11 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 struct Preview {
-    /// `mnist` or a folder with a data set
-    #[arg(long, value_name = "mnist|DIR", default_value = "mnist")]
+    /// `mnist`, or a folder or file with a data set
+    #[arg(long, value_name = "mnist|DIR|FILE", default_value = "mnist")]
     data: String,
+    #[command(flatten)]
+    format: FormatSettings,
     /// The preset whose augmentation is shown
     #[arg(long, value_name = "PRESET", default_value = presets::DEFAULT)]
     network: String,
@@ -47,16 +50,21 @@ struct Preview {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Verb::Preview(arguments) = &arguments.verb;
+    match &arguments.verb {
+        Verb::Preview(arguments) => preview(arguments),
+    }
+}
+
+fn preview(arguments: &Preview) -> Result<(), Failure> {
     let Some(preset) = presets::find(&arguments.network) else {
         let names: Vec<&str> = presets::all().iter().map(|preset| preset.name).collect();
         return Err(Failure::usage(format!("there is no preset `{}`", arguments.network))
             .hint(format!("presets are {}", names.join(", "))));
     };
     let config = preset.config();
-    let opened = sources::open(&arguments.data)?;
+    let opened = sources::open(&arguments.data, &arguments.format.reading(), 0)?;
     let dataset = opened.train.clone();
-    let splits = sources::splits(opened, 0, arguments.seed)?;
+    let splits = sources::splits(opened, 0, 0, arguments.seed)?;
     let normalisation = sources::preprocessing(&splits).normalisation;
     let part = Part::whole(dataset);
     let loader = Loader::new(part, config.augmentation, normalisation, arguments.seed)?;

@@ -1,12 +1,13 @@
 //! `percept evaluate`: how good a model is.
 
 use crate::failure::{Exit, Failure};
-use crate::{opened_model, output};
+use crate::reading::{FormatSettings, no_test_part};
+use crate::{opened_model, output, safe_text};
 use clap::{Args, ValueEnum};
 use percept::data::Part;
+use percept::data::sources::Reading;
 use percept::eval::render;
 use percept::eval::report::Report;
-use percept::model::model::Model;
 use percept::train::config::Config;
 use percept::train::session::LoadedModel;
 use percept::train::sources;
@@ -17,7 +18,7 @@ Examples:
   percept evaluate runs/mlp/model.safetensors
   percept evaluate model.safetensors --split validation --json
   percept evaluate model.safetensors --html report.html
-  percept evaluate model.safetensors --data my-digits/     on data that it was not trained for";
+  percept evaluate model.safetensors --data more-pets/     on pictures that it was not trained with";
 
 /// Measure a model: accuracy with its 95 % interval, loss, and precision, recall and F1 of each class
 #[derive(Debug, Args)]
@@ -25,10 +26,12 @@ Examples:
 pub(crate) struct Arguments {
     /// The model file
     model: PathBuf,
-    /// `mnist` or a folder with a data set; by default what the model was trained with
-    #[arg(long, value_name = "mnist|DIR")]
+    /// `mnist`, or a folder or file with a data set; by default what the model was trained with
+    #[arg(long, value_name = "mnist|DIR|FILE")]
     data: Option<String>,
-    /// The part of the data
+    #[command(flatten)]
+    format: FormatSettings,
+    /// The part of the data; data that have no parts and that the model does not know are measured whole
     #[arg(long, value_enum, default_value_t = Split::Test)]
     split: Split,
     /// Threads at work; 0 means one per processor
@@ -51,11 +54,14 @@ enum Split {
     Validation,
     /// Images that the network has learned from
     Train,
+    /// All images but those of a test part
+    All,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut model = opened_model::open(&arguments.model, arguments.threads)?;
-    let part = part(arguments, &model.model)?;
+    let part = part(arguments, &model)?;
+    tell_skipped(&part);
     let data = part.dataset.description().to_owned();
     let predictions = model.evaluate(part)?;
     let report = Report::new(&predictions)
@@ -67,6 +73,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match arguments.json {
         true => output::print(&(render::json(&report) + "\n")),
         false => output::print(&render::text(&report, output::width())),
+    }
+}
+
+/// Tells on stderr how many files could not be read.
+fn tell_skipped(part: &Part) {
+    let skipped = &part.dataset.origin().skipped;
+    if let Some(first) = skipped.first() {
+        output::tell(&format!(
+            "{} files left out, which could not be read; the first is {}: {}\n",
+            skipped.len(),
+            safe_text::one_line(&first.file),
+            safe_text::one_line(&first.reason)
+        ));
     }
 }
 
@@ -86,6 +105,7 @@ fn page(arguments: &Arguments, model: &LoadedModel, data: &str, report: &Report)
         Split::Test => "test",
         Split::Validation => "validation",
         Split::Train => "training",
+        Split::All => "all",
     };
     let title = format!("{} on {data}", model.model.spec.name);
     render::html::html(&render::html::Page {
@@ -97,32 +117,45 @@ fn page(arguments: &Arguments, model: &LoadedModel, data: &str, report: &Report)
     })
 }
 
-fn part(arguments: &Arguments, model: &Model<()>) -> Result<Part, Failure> {
-    let config = Config::from_toml(&model.provenance.config).ok();
-    let data = match (&arguments.data, &config) {
-        (Some(data), _) => data,
-        (None, Some(config)) => &config.data,
+fn part(arguments: &Arguments, model: &LoadedModel) -> Result<Part, Failure> {
+    let config = Config::from_toml(&model.model.provenance.config).ok();
+    let (data, reading) = match (&arguments.data, &config) {
+        (Some(data), _) => (data, Reading::default()),
+        (None, Some(config)) => (&config.data, config.images.clone()),
         (None, None) => {
             return Err(Failure::usage("the model does not say what it was trained with")
                 .hint("name the data: --data mnist, or --data DIR"));
         }
     };
-    let opened = sources::open(data)?;
-    if arguments.split == Split::Test {
-        let Some(test) = opened.test else {
-            return Err(Failure::data(format!("`{data}` has no test part"))
-                .hint("measure on another part: --split validation, or --split train"));
-        };
+    let reading = arguments.format.over(&reading);
+    let sizing = model.preprocessing.sizing();
+    let found = sources::find_for(data, &reading, sizing, arguments.threads)?;
+    if arguments.split == Split::All {
+        return Ok(Part::whole(found.training()?.dataset.into()));
+    }
+    if arguments.split == Split::Test
+        && let Some(test) = found.test()?
+    {
         return Ok(test.open()?);
     }
-    let Some(config) = config else {
+    let opened = found.open()?;
+    let known = opened.train.fingerprint() == model.model.provenance.data.sha256;
+    if arguments.split == Split::Test && arguments.data.is_some() && !known {
+        // Other data than the model's, without parts: all of it is new to the model.
+        return Ok(Part::whole(opened.train));
+    }
+    let Some(config) = &config else {
         return Err(Failure::usage("the model does not say how its data were split")
             .hint("measure on the test part: --split test"));
     };
-    let splits = sources::splits(opened, config.validation, config.seed)?;
+    let mut splits = sources::splits(opened, config.validation, config.test, config.seed)?;
     let examples = match arguments.split {
         Split::Train => splits.train(),
-        _ => splits.validation(),
+        Split::Validation => splits.validation(),
+        Split::Test | Split::All => {
+            let test = splits.take_test().ok_or_else(|| no_test_part(data))?;
+            return Ok(test.open()?);
+        }
     };
     Ok(Part { dataset: splits.dataset().clone(), examples: examples.to_vec() })
 }

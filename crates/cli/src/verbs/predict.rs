@@ -5,10 +5,10 @@ use crate::number::percent;
 use crate::{opened_model, output, safe_text};
 use clap::Args;
 use image::{DynamicImage, GrayImage, RgbImage};
+use percept::data::sources::{PICTURE_ENDINGS, is_picture_name};
 use percept::data::{ImageShape, MAX_DECODED_BYTES, Picture, Preprocessing};
 use percept::train::session::LoadedModel;
 use serde_json::{Value, json};
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ Examples:
 
 /// Tell what pictures show (PNG, JPEG, WebP, BMP, GIF, TIFF or PNM), one line a picture
 ///
-/// Pictures of digits are prepared as the training images were: turned upright, made grey, light ink on black, cropped
-/// to the ink, scaled and centred. A picture that cannot be read is reported on stderr; the others are still read.
+/// Pictures are prepared as the training images were: turned upright, made grey or coloured, and brought to the network's
+/// size; those of digits as MNIST was made: light ink on black, cropped to the ink, scaled and centred. A picture that cannot be read is reported on stderr; the others are still read.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -42,10 +42,6 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     show_input: Option<PathBuf>,
 }
-
-/// Names that pictures end with, for choosing from a folder.
-const ENDINGS: [&str; 13] =
-    ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pbm", "pgm", "ppm", "pam"];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (mut model, mut first) = opened_model::open_and(&arguments.model, 1, |preprocessing| {
@@ -100,7 +96,7 @@ fn pictures_of(given: &Path) -> Result<Vec<PathBuf>, Failure> {
     gather(given, &mut files)?;
     if files.is_empty() {
         return Err(Failure::data(format!("there are no pictures in {}", given.display()))
-            .hint(format!("expected files whose names end with {}", ENDINGS.join(", "))));
+            .hint(format!("expected files whose names end with {}", PICTURE_ENDINGS.join(", "))));
     }
     Ok(files)
 }
@@ -117,16 +113,11 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         let path = entry.path();
         if entry.file_type().map_err(failed)?.is_dir() {
             gather(&path, files)?;
-        } else if is_picture(&path) {
+        } else if is_picture_name(&entry.file_name().to_string_lossy()) {
             files.push(path);
         }
     }
     Ok(())
-}
-
-fn is_picture(path: &Path) -> bool {
-    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-    ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending))
 }
 
 /// What the model says of a picture.

@@ -21,12 +21,13 @@ Examples:
   percept train --network mlp --epochs 5            a smaller network, for a shorter time
   percept train --network mlp --stop-at 97%         until 97 % of the validation images are right
   percept train --config runs/a/config.toml --seed 2 --out runs/b     an earlier run with another seed
+  percept train --data pets/                         pictures in class folders: pets/<class>/*.jpg
   percept train --data my-digits/ --network my-network.toml
   percept train --resume runs/a                     go on with a run that was interrupted
 
 Ctrl-C writes a checkpoint first. A run that goes on from it ends with the weights of one that never stopped.
-A run's folder holds config.toml, history.csv, events for TensorBoard, checkpoint/ and, at the end, model.safetensors
-and report.html.";
+A run's folder holds config.toml, history.csv, events for TensorBoard, checkpoint/, skipped.csv (where files could not
+be read) and, at the end, model.safetensors and report.html.";
 
 /// Train a network and keep the model
 #[derive(Debug, Args)]
@@ -38,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Go on with an interrupted run, with its own settings
-    #[arg(long, value_name = "DIR", conflicts_with = "settings")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["settings", "format-settings", "image-settings"])]
     resume: Option<PathBuf>,
     /// Threads at work; 0 means one per processor. The result is the same for any number
     #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
@@ -79,12 +80,13 @@ fn prepare(arguments: &Arguments) -> Result<Run, Failure> {
     if let Some(folder) = &arguments.resume {
         return Ok(Run::resume(folder, arguments.threads)?);
     }
-    let config = fitting::fitted(arguments.settings.config()?, arguments.settings.validation)?;
+    let settings = &arguments.settings;
+    let (config, opened) = fitting::fitted(settings.config()?, settings, arguments.threads)?;
     let folder = match &arguments.out {
         Some(folder) => folder.clone(),
         None => run_folder::unused(&config.network.name),
     };
-    Ok(Run::new(config, folder, arguments.threads)?)
+    Ok(Run::with_data(config, opened, folder, arguments.threads)?)
 }
 
 fn weight_hash(model: &Path) -> Result<String, Failure> {

@@ -9,6 +9,7 @@ mod digits;
 mod help;
 mod interruption;
 mod models;
+mod picture_folders;
 mod program;
 mod sample;
 mod saving;

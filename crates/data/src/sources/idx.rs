@@ -13,12 +13,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
+use super::most_unpacked;
 use crate::{Dataset, Error, ImageShape, TestPart};
-
-/// A gzip file may unpack to this many bytes whatever its size ...
-const FREE_BYTES: u64 = 64 << 20;
-/// ... and to this many times its size beyond. (MNIST's images pack 5 to 1, its labels 2 to 1.)
-const MAX_RATIO: u64 = 100;
 
 /// Images read from an IDX file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,7 +202,7 @@ impl<'a> IdxFile<'a> {
                 )),
             };
         }
-        let limit = FREE_BYTES + MAX_RATIO * self.file_len;
+        let limit = most_unpacked(self.file_len);
         match u64::try_from(claimed) {
             Ok(size) if size <= limit => Ok(size),
             _ => Err(Error::Bomb {

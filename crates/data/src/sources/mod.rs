@@ -1,83 +1,395 @@
-//! Folders of images, one file a format.
+//! Image sets, one file a format.
 //!
-//! To add a format: write its file here, give [`Source`] a variant, and let [`recognise`] tell it from the others by what
-//! the folder holds.
+//! To add a format: write its file here, give [`Format`] a variant with its name, and let [`recognise`] tell it from the others
+//! by what a folder or a file holds. A format of pictures in files of their own makes a [`Listing`]; one of raw pixels gets a
+//! variant of [`Source`].
 
+pub mod cifar;
+mod decode;
+mod folders;
 pub mod idx;
+mod listing;
+pub mod npz;
+mod shards;
+mod survey;
+mod table;
 
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::{Dataset, Error, TestPart};
+use serde::{Deserialize, Serialize};
 
-/// A folder recognised as a data set. Nothing but names has been read yet.
+use crate::{Dataset, Error, Fit, Sizing, TestPart};
+pub(crate) use decode::{Spread, reason};
+pub(crate) use listing::Entry;
+pub use listing::Listing;
+pub use survey::Decided;
+
+/// A kind of image set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Format {
+    /// IDX files under MNIST's names.
+    Idx,
+    /// Folders of pictures, one a class.
+    Folders,
+    /// A table (CSV or TSV) of files and labels.
+    Table,
+    /// An `.npz` file with MedMNIST's keys.
+    Npz,
+    /// The binary files of CIFAR-10 or CIFAR-100.
+    Cifar,
+    /// Tar shards in the convention of WebDataset.
+    Shards,
+}
+
+impl Format {
+    /// Every format, in the order in which they are tried.
+    pub const ALL: [Self; 6] =
+        [Self::Idx, Self::Cifar, Self::Folders, Self::Table, Self::Npz, Self::Shards];
+
+    /// What it is called: `folders`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idx => "idx",
+            Self::Folders => "folders",
+            Self::Table => "table",
+            Self::Npz => "npz",
+            Self::Cifar => "cifar",
+            Self::Shards => "shards",
+        }
+    }
+
+    /// The format of that name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+}
+
+/// How an image set is read. What is left open is found out, from the files and from some of the pictures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reading {
+    /// The format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// Columns of a table, by name or counted from 1: file, label and, where there is one, part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Height and width of the images; for pictures in files of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<[usize; 2]>,
+    /// How pictures are brought to that size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
+    /// Whether images have colour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colour: Option<bool>,
+}
+
+impl Reading {
+    /// This reading with nothing left open.
+    #[must_use]
+    pub fn decided(&self, format: Format, sizing: Option<Sizing>) -> Self {
+        let mut reading = Self { format: Some(format), ..self.clone() };
+        if let Some(Sizing { input, fit }) = sizing {
+            reading.size = Some([input.height, input.width]);
+            reading.fit = Some(fit);
+            reading.colour = Some(input.channels == 3);
+        }
+        reading
+    }
+}
+
+/// An image set, recognised. Nothing but names (and tables of names) has been read yet.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Source {
-    /// Four IDX files, as MNIST has them.
+    /// IDX files, as MNIST has them.
     Idx(idx::IdxFolder),
+    /// An `.npz` file.
+    Npz(npz::NpzFile),
+    /// CIFAR's binary files.
+    Cifar(cifar::CifarFolder),
+    /// Pictures in files of their own.
+    Pictures(Listing),
+}
+
+/// What there is to learn from.
+#[derive(Clone, Debug)]
+pub struct Training {
+    /// All examples.
+    pub dataset: Dataset,
+    /// Those that the source sets aside for validation, where it does.
+    pub validation: Option<Range<u32>>,
+}
+
+impl Training {
+    /// A data set that says nothing of validation.
+    fn whole(dataset: Dataset) -> Self {
+        Self { dataset, validation: None }
+    }
 }
 
 impl Source {
-    /// Reads the training part.
+    /// The format.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Idx(_) => Format::Idx,
+            Self::Npz(_) => Format::Npz,
+            Self::Cifar(_) => Format::Cifar,
+            Self::Pictures(listing) => listing.format,
+        }
+    }
+
+    /// What a person should know of how the files were understood, a line each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Pictures(listing) => &listing.notes,
+            _ => &[],
+        }
+    }
+
+    /// Checks that something can be learned: that there are two classes, and images to measure by.
     ///
     /// # Errors
-    /// When files are missing, malformed or contradict each other.
-    pub fn train(&self) -> Result<Dataset, Error> {
+    /// [`Error::Inconsistent`] saying what is missing.
+    pub fn check_learnable(&self) -> Result<(), Error> {
         match self {
-            Self::Idx(folder) => folder.train(),
+            Self::Pictures(listing) => listing.check_learnable(),
+            _ => Ok(()),
         }
     }
 
-    /// The test part, not read yet; `None` when the folder has none.
-    #[must_use]
-    pub fn test(&self) -> Option<TestPart> {
+    /// Decides the size of the images where `reading` leaves it open, by looking at some pictures; on so many threads, 0
+    /// being one per processor. `None` for formats whose images have their size.
+    ///
+    /// # Errors
+    /// When no picture can be read; [`Error::Setting`] when `reading` asks for a size that cannot be, or for any of a format
+    /// that has its own.
+    pub fn decide(&self, reading: &Reading, threads: usize) -> Result<Option<Decided>, Error> {
+        let Self::Pictures(listing) = self else {
+            return match (reading.size, reading.fit, reading.colour) {
+                (None, None, None) => Ok(None),
+                _ => Err(Error::setting(
+                    "size, fit and colour",
+                    format!(
+                        "left out for data in the format {}, which has its own",
+                        self.format().name()
+                    ),
+                    "given",
+                )),
+            };
+        };
+        survey::decide(listing, reading, &Spread::over(threads)).map(Some)
+    }
+
+    /// Reads the training part, and the validation part where there is one. Pictures are brought to `sizing`; by default to
+    /// what [`decide`](Self::decide) says.
+    ///
+    /// # Errors
+    /// When files are missing, malformed or contradict each other. A picture that cannot be read is none: it is listed in the
+    /// data set's [origin](Dataset::origin).
+    pub fn train(&self, sizing: Option<Sizing>, threads: usize) -> Result<Training, Error> {
         match self {
-            Self::Idx(folder) => folder.test(),
+            Self::Idx(folder) => folder.train().map(Training::whole),
+            Self::Npz(file) => file.train(),
+            Self::Cifar(folder) => folder.train().map(Training::whole),
+            Self::Pictures(listing) => {
+                let spread = Spread::over(threads);
+                listing.train(chosen(listing, sizing, &spread)?, &spread)
+            }
         }
+    }
+
+    /// The test part, not read yet; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide), for pictures without `sizing`.
+    pub fn test(&self, sizing: Option<Sizing>, threads: usize) -> Result<Option<TestPart>, Error> {
+        Ok(match self {
+            Self::Idx(folder) => folder.test(),
+            Self::Npz(file) => file.test(),
+            Self::Cifar(folder) => folder.test(),
+            Self::Pictures(listing) => {
+                let spread = Spread::over(threads);
+                listing.test(chosen(listing, sizing, &spread)?, &spread)
+            }
+        })
     }
 }
 
-/// Finds out what kind of data set `folder` holds.
+fn chosen(listing: &Listing, sizing: Option<Sizing>, spread: &Spread) -> Result<Sizing, Error> {
+    match sizing {
+        Some(sizing) => Ok(sizing),
+        None => Ok(survey::decide(listing, &Reading::default(), spread)?.sizing),
+    }
+}
+
+/// How much a packed file of so many bytes may unpack to: 64 MiB whatever its size, and a hundred times its size beyond.
+/// (MNIST's images pack 5 to 1, its labels 2 to 1.)
+fn most_unpacked(packed: u64) -> u64 {
+    packed.saturating_mul(100).saturating_add(64 << 20)
+}
+
+/// What stands in a folder, in the order of names. Hidden entries are left out.
+struct Contents {
+    path: PathBuf,
+    /// Names of files, or of links to files.
+    files: Vec<String>,
+    /// Names of folders, or of links to folders.
+    folders: Vec<String>,
+}
+
+impl Contents {
+    fn of(path: &Path) -> Result<Self, Error> {
+        let io = |source| Error::Io { doing: "list", path: path.to_owned(), source };
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(path).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            let name = entry.file_name().into_string().map_err(|name| {
+                let found = format!("`{}`", name.to_string_lossy());
+                Error::malformed(path.display().to_string(), "names that are UTF-8", found)
+            })?;
+            if name.starts_with('.') || name == "__MACOSX" {
+                continue;
+            }
+            let kind = entry.file_type().map_err(io)?;
+            // A link counts as what it leads to; one that leads nowhere is a file that cannot be read.
+            let folder = kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
+            if folder { &mut folders } else { &mut files }.push(name);
+        }
+        files.sort_unstable();
+        folders.sort_unstable();
+        Ok(Self { path: path.to_owned(), files, folders })
+    }
+}
+
+/// Names that pictures end with.
+pub const PICTURE_ENDINGS: [&str; 13] =
+    ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pbm", "pgm", "ppm", "pam"];
+
+/// Whether a file's name is that of a picture.
+#[must_use]
+pub fn is_picture_name(name: &str) -> bool {
+    has_ending(name, &PICTURE_ENDINGS)
+}
+
+fn has_ending(name: &str, endings: &[&str]) -> bool {
+    let ending = Path::new(name).extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| endings.iter().any(|known| known.eq_ignore_ascii_case(ending)))
+}
+
+/// Finds out what kind of image set `path` is: a folder, or a file that holds a whole set.
 ///
 /// # Errors
-/// [`Error::Missing`] when there is no such folder, [`Error::Malformed`] when it is a file, [`Error::UnknownFolder`] when
-/// it holds nothing known, and [`Error::Missing`] or [`Error::Io`] as the format's own opening has them.
-pub fn recognise(folder: &Path) -> Result<Source, Error> {
-    let io = |source: io::Error| match source.kind() {
+/// [`Error::Missing`] when there is nothing, [`Error::Malformed`] when it is a file of no known kind, [`Error::UnknownFolder`]
+/// when a folder holds nothing known, and whatever the format's own opening finds wrong with the names.
+pub fn recognise(path: &Path, reading: &Reading) -> Result<Source, Error> {
+    let metadata = fs::metadata(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::Missing {
-            path: folder.to_owned(),
-            expected: "a folder with a data set, or `mnist`".into(),
+            path: path.to_owned(),
+            expected: "a folder or file with a data set, or `mnist`".into(),
         },
-        io::ErrorKind::NotADirectory => Error::malformed(
-            folder.display().to_string(),
-            "a folder with a data set",
-            "a single file (give the folder that it is in)",
-        ),
-        _ => Error::Io { doing: "list", path: folder.to_owned(), source },
-    };
-    let mut names = Vec::new();
-    let (mut folders, mut files) = (0, 0);
-    for entry in fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        match entry.path().is_dir() {
-            true => folders += 1,
-            false => files += 1,
+        _ => Error::Io { doing: "read", path: path.to_owned(), source },
+    })?;
+    if !metadata.is_dir() {
+        return recognise_file(path, reading);
+    }
+    let contents = Contents::of(path)?;
+    let found = match reading.format {
+        Some(format) => as_format(format, &contents, reading)?,
+        None => {
+            let mut found = None;
+            for format in Format::ALL {
+                found = as_format(format, &contents, reading)?;
+                if found.is_some() {
+                    break;
+                }
+            }
+            found
         }
-        names.push(entry.file_name().to_string_lossy().into_owned());
-    }
-    if let Some(idx) = idx::IdxFolder::recognise(folder, &names)? {
-        return Ok(Source::Idx(idx));
-    }
-    Err(Error::UnknownFolder { path: folder.to_owned(), found: describe(files, folders) })
+    };
+    found.ok_or_else(|| Error::UnknownFolder { path: path.to_owned(), found: describe(&contents) })
 }
 
-fn describe(files: usize, folders: usize) -> String {
-    match (files, folders) {
-        (0, 0) => "nothing at all".into(),
-        (_, 0) => format!("{files} other files"),
-        _ => {
-            format!("{folders} folders and {files} other files (class folders cannot be read yet)")
+fn as_format(
+    format: Format,
+    contents: &Contents,
+    reading: &Reading,
+) -> Result<Option<Source>, Error> {
+    let only_file = |endings| only(contents, endings).map(|name| contents.path.join(name));
+    Ok(match format {
+        Format::Idx => idx::IdxFolder::recognise(&contents.path, &contents.files)?.map(Source::Idx),
+        Format::Cifar => cifar::CifarFolder::recognise(contents)?.map(Source::Cifar),
+        Format::Npz => {
+            only_file(&["npz"]).map(|file| npz::NpzFile::open(&file)).transpose()?.map(Source::Npz)
+        }
+        Format::Table => match only_file(&table::ENDINGS) {
+            Some(file) => Some(Source::Pictures(table::list(&file, reading)?)),
+            None => None,
+        },
+        Format::Shards => shards::list_folder(contents)?.map(Source::Pictures),
+        Format::Folders => {
+            // A single folder of pictures beside a table is what the table speaks of.
+            let beside_table = reading.format.is_none() && only_file(&table::ENDINGS).is_some();
+            folders::list(contents, beside_table)?.map(Source::Pictures)
+        }
+    })
+}
+
+/// The file with one of these endings, if there is exactly one.
+fn only<'a>(contents: &'a Contents, endings: &[&str]) -> Option<&'a String> {
+    let mut found = contents.files.iter().filter(|name| has_ending(name, endings));
+    found.next().filter(|_| found.next().is_none())
+}
+
+fn recognise_file(path: &Path, reading: &Reading) -> Result<Source, Error> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let format = reading.format.or_else(|| match () {
+        () if has_ending(&name, &table::ENDINGS) => Some(Format::Table),
+        () if has_ending(&name, &["npz"]) => Some(Format::Npz),
+        () if has_ending(&name, &shards::ENDINGS) => Some(Format::Shards),
+        () => None,
+    });
+    match format {
+        Some(Format::Table) => table::list(path, reading).map(Source::Pictures),
+        Some(Format::Npz) => npz::NpzFile::open(path).map(Source::Npz),
+        Some(Format::Shards) => shards::list(path, &[path.to_owned()]).map(Source::Pictures),
+        _ => Err(Error::malformed(
+            path.display().to_string(),
+            "a folder with a data set, a table (.csv, .tsv), an .npz file or a tar shard",
+            "a single file of another kind (give the folder that it is in)",
+        )),
+    }
+}
+
+fn describe(contents: &Contents) -> String {
+    let pictures = contents.files.iter().filter(|name| is_picture_name(name)).count();
+    let count = |count: usize, one: &str, more: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {more}"),
+    };
+    let folders = count(contents.folders.len(), "folder", "folders");
+    match (pictures, contents.files.len() - pictures, contents.folders.len()) {
+        (0, 0, 0) => "nothing at all".into(),
+        (0, files, 0) => count(files, "other file", "other files"),
+        (0, 0, _) => format!("{folders} without pictures"),
+        (0, files, _) => {
+            format!("{folders} without pictures and {}", count(files, "other file", "other files"))
+        }
+        (pictures, _, 0) => format!(
+            "{} but no class folders (put the pictures of each class into a folder of their own)",
+            count(pictures, "picture", "pictures")
+        ),
+        (pictures, _, _) => {
+            format!("{} and {folders} without pictures", count(pictures, "picture", "pictures"))
         }
     }
 }

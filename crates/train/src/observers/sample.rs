@@ -17,6 +17,7 @@ pub(crate) fn started(folder: &Path, done_steps: u64, then: impl FnOnce(&Event<'
         config: &config,
         network: &network,
         data: "MNIST <digits>",
+        notes: &[],
         class_names: &names,
         train_examples: 55_000,
         validation_examples: 5_000,

@@ -1,0 +1,201 @@
+//! Data as people have them: pictures of any size in class folders, with files that are none among them.
+
+use crate::program;
+use image::{Rgb, RgbImage};
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+const CLASSES: [&str; 3] = ["blue sky", "grass", "tomato"];
+
+/// A picture of a class: mostly of its colour, lighter towards one side, each a little different.
+fn picture(class: usize, variant: u32) -> RgbImage {
+    let (width, height) = (20 + variant % 3, 16 + variant % 2);
+    RgbImage::from_fn(width, height, |x, y| {
+        let noise = ((x * 7 + y * 13 + variant * 31).wrapping_mul(2_654_435_761) >> 24) % 60;
+        let mut colour = [30 + noise + 3 * y; 3];
+        colour[2 - class] = 150 + noise + x;
+        Rgb(colour.map(|level| level.min(255) as u8))
+    })
+}
+
+fn write(folder: &Path, name: &str, class: usize, variant: u32) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    picture(class, variant).save(path).expect("written");
+}
+
+/// `pets/`: 30 pictures of each class; `more/`: ten of two of them.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (class, name) in CLASSES.iter().enumerate() {
+        for variant in 0..30 {
+            write(folder.path(), &format!("pets/{name}/{variant}.png"), class, variant);
+        }
+    }
+    for variant in 100..110 {
+        write(folder.path(), &format!("more/tomato/{variant}.png"), 2, variant);
+        write(folder.path(), &format!("more/grass/{variant}.jpg"), 1, variant);
+    }
+    fs::write(folder.path().join("pets/grass/notes.jpg"), "not a picture").expect("written");
+    folder
+}
+
+/// A folder with `run/`, trained once for all tests, and what was said of it.
+fn trained() -> &'static (TempDir, program::Finished) {
+    static TRAINED: OnceLock<(TempDir, program::Finished)> = OnceLock::new();
+    TRAINED.get_or_init(|| {
+        let folder = folder();
+        let line = "train --data pets --network mlp --epochs 20 --batch-size 16 --out run";
+        let training = program::line(folder.path(), line).well();
+        (folder, training)
+    })
+}
+
+#[test]
+fn training_decides_and_says_so() {
+    let (folder, training) = trained();
+    for words in [
+        "colour, because 90 of 90 pictures looked at have it (--colour off changes it)",
+        "(height x width), because pictures are",
+        "(--size changes it)",
+        "(--fit changes it)",
+        "1 files left out, which could not be read; the first is pets/grass/notes.jpg: expected a PNG",
+        "63 images to learn from, 9 for validation, 3 classes",
+        "mirrored or not, reflection beyond the edges",
+    ] {
+        assert!(training.stderr.contains(words), "no {words:?} in {}", training.stderr);
+    }
+    assert!(training.stdout.contains("of 18 right; 95 % interval"), "{}", training.stdout);
+    let skipped = fs::read_to_string(folder.path().join("run/skipped.csv")).expect("a list");
+    let lines: Vec<&str> = skipped.lines().collect();
+    assert_eq!(lines[0], "part,file,reason");
+    assert!(lines[1].starts_with("training,pets/grass/notes.jpg,\"expected a PNG"), "{skipped}");
+    let config = fs::read_to_string(folder.path().join("run/config.toml")).expect("settings");
+    for words in
+        ["test = 18", "[images]", "format = \"folders\"", "colour = true", "fit = \"crop\""]
+    {
+        assert!(config.contains(words), "no {words:?} in {config}");
+    }
+}
+
+#[test]
+fn the_same_settings_give_the_same_weights_on_any_number_of_threads() {
+    let (folder, _) = trained();
+    let hash = |threads: u32| {
+        let line = format!(
+            "train --config run/config.toml --epochs 1 --out again-{threads} --threads {threads} --json -q"
+        );
+        program::line(folder.path(), &line).well().weight_hash()
+    };
+    assert_eq!(hash(1), hash(3));
+}
+
+#[test]
+fn a_model_is_measured_on_what_it_has_not_seen() {
+    let (folder, training) = trained();
+    let total = |arguments: &str| {
+        let line = format!("evaluate run/model.safetensors --json {arguments}");
+        let finished = program::line(folder.path(), &line).well();
+        let report: serde_json::Value = serde_json::from_str(&finished.stdout).expect("JSON");
+        let accuracy = &report["accuracy"];
+        (
+            accuracy["total"].as_u64().expect("a number"),
+            accuracy["value"].as_f64().expect("a number"),
+        )
+    };
+    let (count, test) = total("");
+    assert_eq!(count, 18);
+    assert!(test > 0.9, "a third would be chance: {test}");
+    assert!(
+        training.stdout.contains(&format!("{:.0} of 18 right", test * 18.0)),
+        "{}",
+        training.stdout
+    );
+    // Named or not, the data it was trained with are split as they were.
+    assert_eq!(total("--data pets"), (18, test));
+    assert_eq!(
+        (total("--split train").0, total("--split validation").0, total("--split all").0),
+        (63, 9, 90)
+    );
+    // Other data have no parts; their two classes are matched by name.
+    let (count, more) = total("--data more");
+    fs::create_dir_all(folder.path().join("one")).expect("made");
+    write(folder.path(), "one/grass/1.png", 1, 200);
+    assert_eq!(total("--data one"), (1, 1.0));
+    assert_eq!(count, 20);
+    assert!(more > 0.9, "{more}");
+}
+
+#[test]
+fn classes_that_the_model_does_not_know_are_refused() {
+    let (trained, _) = trained();
+    let folder = tempfile::tempdir().expect("a folder");
+    for variant in 0..2 {
+        write(folder.path(), &format!("new/Grass/{variant}.png"), 1, variant);
+        write(folder.path(), &format!("new/tomato/{variant}.png"), 2, variant);
+    }
+    let model = trained.path().join("run/model.safetensors");
+    program::run(folder.path(), ["evaluate", &model.to_string_lossy(), "--data", "new"])
+        .refused(3, &["(Grass)", "expected [blue sky, grass, tomato]", "found [Grass, tomato]"]);
+}
+
+#[test]
+fn pictures_are_told_apart_as_they_were_learned() {
+    let (folder, _) = trained();
+    let found = program::line(folder.path(), "predict run/model.safetensors more --top 1").well();
+    assert_eq!(found.stdout.lines().count(), 20);
+    let right = found.stdout.lines().filter(|line| {
+        let class = line.split('/').nth(1).expect("a class");
+        line.contains(&format!(": {class} "))
+    });
+    assert!(right.count() >= 18, "{}", found.stdout);
+}
+
+#[test]
+fn a_network_of_ones_own_gets_pictures_of_its_size() {
+    let folder = folder();
+    let network = "name = 'tiny'\ninput = [10, 12, 1]\nlayers = [{ kind = 'flatten' }, { kind = 'dense', out_features = 3 }]";
+    fs::write(folder.path().join("tiny.toml"), network).expect("written");
+    let line = "train --data pets --network tiny.toml --epochs 1 --validation 9 --out run";
+    let training = program::line(folder.path(), line).well();
+    assert!(training.stderr.contains("10x12x1"), "{}", training.stderr);
+    let line = "train --data pets --network mlp --epochs 1 --size 8x9 --colour off --fit stretch --test 30 --out other";
+    let training = program::line(folder.path(), line).well();
+    assert!(
+        training.stderr.contains("8x9x1") && training.stdout.contains("of 30 right"),
+        "{training:?}"
+    );
+}
+
+#[test]
+fn tables_name_their_columns_before_they_are_used() {
+    let folder = folder();
+    let rows = |class: &str| {
+        (0..10).map(|v| format!("pets/{class}/{v}.png,{v},{class}\n")).collect::<String>()
+    };
+    let table = format!("picture,number,truth\n{}{}", rows("grass"), rows("tomato"));
+    fs::write(folder.path().join("table.csv"), table).expect("written");
+    program::line(folder.path(), "train --data table.csv --network mlp --epochs 1 --out run")
+        .refused(3, &["`picture`, `number`, `truth`", "--columns FILE,LABEL"]);
+    let line = "train --data table.csv --columns picture,truth --network mlp --epochs 1 --out run";
+    let training = program::line(folder.path(), line).well();
+    let words = "files from `picture`, labels from `truth`: as asked for";
+    assert!(training.stderr.contains(words), "{}", training.stderr);
+    program::line(folder.path(), "evaluate run/model.safetensors").well();
+}
+
+#[test]
+fn settings_that_do_not_fit_are_usage() {
+    let folder = folder();
+    let train =
+        |words: &str| program::line(folder.path(), &format!("train --data {words} -q --out run"));
+    assert_eq!(train("pets --size 0x9").code, 2);
+    train("mnist --size 20").refused(2, &["leave out format, columns, size, fit and colour"]);
+    train("pets --format npz").refused(3, &["no data set recognised in `pets`"]);
+    train("pets --format jpeg").refused(2, &["folders"]);
+    train("pets/grass")
+        .refused(3, &["31 pictures", "but no class folders", "what to do: put the pictures"]);
+    train("pets --test 90").refused(2, &["held-out"]);
+}

@@ -1,0 +1,177 @@
+//! CIFAR-10 and CIFAR-100 in their binary form (Krizhevsky 2009).
+//!
+//! ```text
+//! CIFAR-10   data_batch_1.bin ... data_batch_5.bin, test_batch.bin, batches.meta.txt
+//!            label | 1024 red | 1024 green | 1024 blue, again and again
+//! CIFAR-100  train.bin, test.bin, fine_label_names.txt
+//!            coarse label | fine label | 1024 red | 1024 green | 1024 blue
+//! ```
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::Contents;
+use crate::{Dataset, Error, ImageShape, TestPart};
+
+const SHAPE: ImageShape = ImageShape::colour(32, 32);
+
+/// One of the two sets.
+#[derive(Debug, PartialEq, Eq)]
+struct Kind {
+    name: &'static str,
+    classes: usize,
+    /// Bytes before the pixels; the last of them is the label.
+    label_bytes: usize,
+    train: &'static [&'static str],
+    test: &'static str,
+    class_names: &'static str,
+}
+
+const CIFAR_10: Kind = Kind {
+    name: "CIFAR-10",
+    classes: 10,
+    label_bytes: 1,
+    train: &[
+        "data_batch_1.bin",
+        "data_batch_2.bin",
+        "data_batch_3.bin",
+        "data_batch_4.bin",
+        "data_batch_5.bin",
+    ],
+    test: "test_batch.bin",
+    class_names: "batches.meta.txt",
+};
+
+const CIFAR_100: Kind = Kind {
+    name: "CIFAR-100",
+    classes: 100,
+    label_bytes: 2,
+    train: &["train.bin"],
+    test: "test.bin",
+    class_names: "fine_label_names.txt",
+};
+
+/// A folder with CIFAR's binary files.
+#[derive(Clone, Debug)]
+pub struct CifarFolder {
+    kind: &'static Kind,
+    folder: PathBuf,
+    train: Vec<PathBuf>,
+    test: Option<PathBuf>,
+    class_names: Vec<String>,
+}
+
+impl CifarFolder {
+    /// Whether the names are CIFAR's; `None` when not a single one is.
+    pub(super) fn recognise(contents: &Contents) -> Result<Option<Self>, Error> {
+        let has = |name: &str| contents.files.iter().any(|file| file == name);
+        let found = [&CIFAR_10, &CIFAR_100]
+            .into_iter()
+            .find(|kind| kind.train.iter().any(|name| has(name)) || has(kind.test));
+        let Some(kind) = found else { return Ok(None) };
+        let path = |name: &&str| contents.path.join(name);
+        let train: Vec<&&str> = kind.train.iter().filter(|name| has(name)).collect();
+        if let Some(missing) = kind.train.iter().find(|name| !train.is_empty() && !has(name)) {
+            let expected =
+                format!("all {} files of the training part of {}", kind.train.len(), kind.name);
+            return Err(Error::Missing { path: path(missing), expected });
+        }
+        let names = contents.path.join(kind.class_names);
+        let class_names = match has(kind.class_names) {
+            true => read_names(&names, kind)?,
+            false => (0..kind.classes).map(|class| class.to_string()).collect(),
+        };
+        Ok(Some(Self {
+            kind,
+            folder: contents.path.clone(),
+            train: train.into_iter().map(path).collect(),
+            test: has(kind.test).then(|| contents.path.join(kind.test)),
+            class_names,
+        }))
+    }
+
+    /// Reads the training part.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when there is a test part only, [`Error::Malformed`] when a file is not whole records or a label is
+    /// none, [`Error::Io`].
+    pub fn train(&self) -> Result<Dataset, Error> {
+        if self.train.is_empty() {
+            return Err(Error::Missing {
+                path: self.folder.join(self.kind.train[0]),
+                expected: "the training part; this folder has a test part only".into(),
+            });
+        }
+        self.read("training part", &self.train)
+    }
+
+    /// The test part, not read yet; `None` when the folder has a training part only.
+    #[must_use]
+    pub fn test(&self) -> Option<TestPart> {
+        let (path, this) = (self.test.clone()?, self.clone());
+        Some(TestPart::separate(move || this.read("test part", &[path])))
+    }
+
+    fn read(&self, part: &str, files: &[PathBuf]) -> Result<Dataset, Error> {
+        let (mut images, mut labels) = (Vec::new(), Vec::new());
+        for path in files {
+            self.read_file(path, &mut images, &mut labels)?;
+        }
+        let description = format!("{} ({part} of {})", self.folder.display(), self.kind.name);
+        Dataset::new(description, SHAPE, images, labels, self.class_names.clone())
+    }
+
+    fn read_file(
+        &self,
+        path: &Path,
+        images: &mut Vec<u8>,
+        labels: &mut Vec<u32>,
+    ) -> Result<(), Error> {
+        let io = |source| Error::Io { doing: "read", path: path.to_owned(), source };
+        let malformed =
+            |expected, found| Error::malformed(path.display().to_string(), expected, found);
+        let mut bytes = Vec::new();
+        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io)?;
+        let size = self.kind.label_bytes + SHAPE.len();
+        if bytes.is_empty() || bytes.len() % size != 0 {
+            let expected = format!("records of {size} bytes, as {} has them", self.kind.name);
+            return Err(malformed(
+                expected,
+                format!("{} bytes (the file is cut off or another)", bytes.len()),
+            ));
+        }
+        images.reserve(bytes.len() / size * SHAPE.len());
+        for (at, record) in bytes.chunks_exact(size).enumerate() {
+            let (label, planes) = record.split_at(self.kind.label_bytes);
+            let label = label[self.kind.label_bytes - 1];
+            if usize::from(label) >= self.kind.classes {
+                let expected = format!("labels from 0 to {}", self.kind.classes - 1);
+                return Err(malformed(expected, format!("label {label} in record {at}")));
+            }
+            labels.push(label.into());
+            let (red, rest) = planes.split_at(SHAPE.len() / 3);
+            let (green, blue) = rest.split_at(SHAPE.len() / 3);
+            let pixels = red.iter().zip(green).zip(blue);
+            images.extend(pixels.flat_map(|((&red, &green), &blue)| [red, green, blue]));
+        }
+        Ok(())
+    }
+}
+
+fn read_names(path: &Path, kind: &Kind) -> Result<Vec<String>, Error> {
+    let io = |source| Error::Io { doing: "read", path: path.to_owned(), source };
+    let text = fs::read(path).map_err(io)?;
+    let text = String::from_utf8_lossy(&text);
+    let names: Vec<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if names.len() != kind.classes {
+        let expected = format!("the names of {} classes, one a line", kind.classes);
+        return Err(Error::malformed(
+            path.display().to_string(),
+            expected,
+            format!("{} lines", names.len()),
+        ));
+    }
+    Ok(names)
+}
