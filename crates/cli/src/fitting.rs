@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::settings::Settings;
-use percept::data::{Augmentation, ImageShape};
+use percept::data::{Augmentation, ImageShape, check};
 use percept::nn::shape::Shape;
 use percept::nn::spec::LayerSpec;
 use percept::train::config::Config;
@@ -34,11 +34,12 @@ pub(crate) fn fitted(
         let input = config.network.input;
         config.images = sources::for_input(&config.data, &config.images, input_shape(input))?;
     }
-    let opened = sources::open(&config.data, &config.images, threads)?;
+    let mut opened = sources::open(&config.data, &config.images, threads)?;
     config.images = opened.reading.clone();
     if config.data == "mnist" {
         return Ok((config, opened));
     }
+    opened.notes.extend(check::quick(&opened.train));
     let images = opened.train.len();
     if opened.test.is_none() && settings.test.is_none() && config.test == 0 {
         config.test = images / TEST;

@@ -66,6 +66,25 @@ pub fn draw(loader: &Loader, sheet: &Sheet) -> Result<RgbImage, Error> {
     Ok(canvas.0)
 }
 
+/// Columns of a grid.
+const COLUMNS: usize = 10;
+
+/// Images of one shape side by side under a title, in rows of ten.
+pub(crate) fn grid(title: &str, images: &[Vec<u8>], shape: ImageShape) -> RgbImage {
+    let cell = [shape.width + GAP, shape.height + GAP];
+    let columns = images.len().clamp(1, COLUMNS);
+    let top = GAP + font::HEIGHT;
+    let height = top + images.len().div_ceil(columns) * cell[1] + GAP;
+    let words = (title.chars().count() * (font::WIDTH + 1)).min(COLUMNS * cell[0]);
+    let mut canvas = Canvas::new((columns * cell[0]).max(words) + GAP, height);
+    canvas.text(GAP, GAP, title);
+    for (at, image) in images.iter().enumerate() {
+        let (row, column) = (at / columns, at % columns);
+        canvas.image(GAP + column * cell[0], top + row * cell[1], image, shape, 1);
+    }
+    canvas.0
+}
+
 /// Draws a sheet into a PNG file.
 ///
 /// # Errors

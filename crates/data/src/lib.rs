@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows a network. Randomness is a function of (seed, purpose, epoch, example) only.
 
+pub mod check;
 pub mod contact_sheet;
 mod dataset;
 mod digit;

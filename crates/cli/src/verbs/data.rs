@@ -1,5 +1,7 @@
 //! `percept data`: looks at data.
 
+mod check;
+
 use crate::failure::Failure;
 use crate::reading::FormatSettings;
 use crate::{output, safe_text};
@@ -18,6 +20,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Check(check::Check),
     Preview(Preview),
 }
 
@@ -51,6 +54,7 @@ struct Preview {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.verb {
+        Verb::Check(arguments) => check::run(arguments),
         Verb::Preview(arguments) => preview(arguments),
     }
 }

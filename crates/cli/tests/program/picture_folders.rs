@@ -199,3 +199,49 @@ fn settings_that_do_not_fit_are_usage() {
         .refused(3, &["31 pictures", "but no class folders", "what to do: put the pictures"]);
     train("pets --test 90").refused(2, &["held-out"]);
 }
+
+#[test]
+fn what_is_wrong_with_data_is_found() {
+    let folder = folder();
+    let copy = |from: &str, to: &str| {
+        let to = folder.path().join(to);
+        fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+        fs::copy(folder.path().join(from), to).expect("copied");
+    };
+    let check = |words: &str| program::line(folder.path(), &format!("data check {words}"));
+    let clean = check("more --strict");
+    assert_eq!(clean.code, 3, "few pictures a class: {clean:?}");
+    for variant in 0..30 {
+        copy(&format!("pets/grass/{variant}.png"), &format!("set/train/grass/{variant}.png"));
+        copy(&format!("pets/tomato/{variant}.png"), &format!("set/train/tomato/{variant}.png"));
+    }
+    copy("pets/grass/3.png", "set/test/grass/a.png");
+    copy("pets/grass/4.png", "set/test/tomato/b.png");
+    copy("pets/grass/notes.jpg", "set/test/tomato/c.jpg");
+    RgbImage::from_pixel(30, 30, Rgb([250; 3]))
+        .save(folder.path().join("set/test/tomato/d.png"))
+        .expect("written");
+    RgbImage::from_fn(30, 30, |x, _| Rgb([x as u8; 3]))
+        .save(folder.path().join("set/test/tomato/e.png"))
+        .expect("written");
+    let found = check("set --sheets sheets").well();
+    for words in [
+        "1 files cannot be read",
+        "set/test/tomato/c.jpg: expected a PNG",
+        "2 pictures outside the first part are in an earlier part too",
+        "set/train/grass/3.png (training, grass) = set/test/grass/a.png (test, grass)",
+        "1 pictures are nearly blank",
+        "1 pictures are very dark",
+        "3 others",
+    ] {
+        assert!(found.stdout.contains(words), "no {words:?} in {}", found.stdout);
+    }
+    let sheet = image::open(folder.path().join("sheets/0000-grass.png")).expect("a sheet");
+    assert!(sheet.width() > 600 && sheet.height() > 200, "{}x{}", sheet.width(), sheet.height());
+    let strict = check("set --strict --json");
+    assert_eq!(strict.code, 3, "{strict:?}");
+    let json: serde_json::Value = serde_json::from_str(&strict.stdout).expect("JSON");
+    assert_eq!((&json["leaks"], &json["parts"][1]["images"]), (&2.into(), &4.into()));
+    assert_eq!(json["same"].as_array().map(Vec::len), Some(2));
+    check("nowhere").refused(3, &["`nowhere` not found"]);
+}

@@ -162,6 +162,17 @@ impl Listing {
         part.map_or(&[], |pictures| &pictures.entries)
     }
 
+    /// The parts that there are, by name.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&'static str, &Pictures)> {
+        let parts =
+            [("training", &self.train), ("validation", &self.validation), ("test", &self.test)];
+        parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)))
+    }
+
+    pub(crate) fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
     /// How many pictures there are in the largest part that is held in memory at once.
     pub(super) fn largest_part(&self) -> usize {
         let count = |part: &Option<Pictures>| part.as_ref().map_or(0, |part| part.entries.len());
