@@ -59,10 +59,6 @@ pub(crate) struct Settings {
     /// Images that are set aside for the test at the end, where the data have no test part; by default a fifth
     #[arg(long, value_name = "N")]
     pub(crate) test: Option<usize>,
-    #[command(flatten)]
-    format: FormatSettings,
-    #[command(flatten)]
-    images: ImageSettings,
     /// Precision of the products' operands while training [default: auto]
     #[arg(long, value_enum)]
     precision: Option<PrecisionName>,
@@ -150,11 +146,15 @@ impl ScheduleName {
 }
 
 impl Settings {
-    /// The configuration that was asked for.
+    /// The configuration that was asked for, with what was said of the data and their images.
     ///
     /// # Errors
     /// Exit code 2, naming the file or option that cannot be used.
-    pub(crate) fn config(&self) -> Result<Config, Failure> {
+    pub(crate) fn config(
+        &self,
+        format: &FormatSettings,
+        images: &ImageSettings,
+    ) -> Result<Config, Failure> {
         let mut config = self.with_network()?;
         if let Some(path) = &self.config {
             let name = path.display().to_string();
@@ -165,7 +165,9 @@ impl Settings {
                 config.network = self.with_network()?.network;
             }
         }
-        self.overlay_options(config).map_err(Failure::from)
+        let mut config = self.overlay_options(config)?;
+        config.images = images.over(format.over(&config.images));
+        Ok(config)
     }
 
     fn with_network(&self) -> Result<Config, Failure> {
@@ -205,7 +207,6 @@ impl Settings {
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
         config.validation = self.validation.unwrap_or(config.validation);
         config.test = self.test.unwrap_or(config.test);
-        config.images = self.images.over(self.format.over(&config.images));
         config.seed = self.seed.unwrap_or(config.seed);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
         config.precision = self.precision.map_or(config.precision, PrecisionName::precision);
@@ -268,7 +269,9 @@ mod tests {
             learning_rate: Some(0.25),
             ..Settings::default()
         };
-        let config = settings.config().expect("a configuration");
+        let config = settings
+            .config(&FormatSettings::default(), &ImageSettings::default())
+            .expect("a configuration");
         assert_eq!((config.epochs, config.batch_size), (7, 9));
         assert_eq!(config.network.name, "lenet");
         assert_eq!(

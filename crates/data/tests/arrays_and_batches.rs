@@ -232,7 +232,7 @@ fn cifar_10_and_cifar_100_are_read() {
 fn cifar_files_that_are_none_are_refused() {
     let write_all = |folder: &TempDir| {
         (1..=5).for_each(|batch| {
-            write(folder.path(), &format!("data_batch_{batch}.bin"), records(&[1], false))
+            write(folder.path(), &format!("data_batch_{batch}.bin"), records(&[1], false));
         });
     };
     let with = |name: &str, bytes: Vec<u8>| {

@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure};
 use crate::number::{percent, time};
 use crate::progress::{JsonLines, Progress, finished_json};
+use crate::reading::{FormatSettings, ImageSettings};
 use crate::settings::Settings;
 use crate::text_table::{self, Side};
 use crate::{fitting, interrupt, output, run_folder, safe_text, shell};
@@ -35,6 +36,10 @@ be read) and, at the end, model.safetensors and report.html.";
 pub(crate) struct Arguments {
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    format: FormatSettings,
+    #[command(flatten)]
+    images: ImageSettings,
     /// The run's folder, which must not exist yet; by default runs/<network>-<date>-<time>
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
@@ -81,7 +86,8 @@ fn prepare(arguments: &Arguments) -> Result<Run, Failure> {
         return Ok(Run::resume(folder, arguments.threads)?);
     }
     let settings = &arguments.settings;
-    let (config, opened) = fitting::fitted(settings.config()?, settings, arguments.threads)?;
+    let config = settings.config(&arguments.format, &arguments.images)?;
+    let (config, opened) = fitting::fitted(config, settings, arguments.threads)?;
     let folder = match &arguments.out {
         Some(folder) => folder.clone(),
         None => run_folder::unused(&config.network.name),

@@ -77,6 +77,8 @@ fn what_cannot_be_meant_is_a_usage_error() {
         "train --stop-at 96",
         "train --optimizer newton",
         "train --resume a --seed 3",
+        "train --resume a --format idx",
+        "train --resume a --size 28",
         "predict model.safetensors",
         "predict model.safetensors a.png --top 0",
         "completions csh",
