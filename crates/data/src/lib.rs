@@ -31,4 +31,4 @@ pub use origin::{Origin, Skipped};
 pub use preprocessing::Preprocessing;
 pub use sizing::{Fit, Sizing};
 pub use splits::{HoldOut, Part, Splits, TestPart};
-pub use transform::{Augmentation, Outside};
+pub use transform::{Augmentation, Mirror, Outside};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use percept_kernels::random::{Draws, Purpose};
 
-use crate::transform::Scratch;
+use crate::transform::{Scratch, Showing};
 use crate::{Augmentation, Dataset, Error, Normalisation, Part};
 
 /// Reads examples in a random order, augmented and normalised.
@@ -108,12 +108,12 @@ impl Loader {
         for (&example, (pixels, label)) in examples.iter().zip(rooms) {
             *label = dataset.label(example as usize);
             let image = dataset.image(example as usize);
-            let mut draws = Draws::new(self.seed, Purpose::Augmentation, epoch, example.into());
+            let showing = Showing { seed: self.seed, epoch, example: example.into() };
             self.augmentation.augment(
                 image,
                 shape,
                 &self.normalisation,
-                &mut draws,
+                showing,
                 &mut scratch.0,
                 pixels,
             );
@@ -151,14 +151,19 @@ mod tests {
 
     #[test]
     fn any_chunking_and_thread_gives_the_same_bits() {
-        let loader = loader(elastic());
+        for augmentation in [elastic(), Augmentation::photos(28)] {
+            in_pieces_as_whole(&loader(augmentation));
+        }
+    }
+
+    fn in_pieces_as_whole(loader: &Loader) {
         let order = loader.order(1);
-        let whole = fill(&loader, 1, &order);
+        let whole = fill(loader, 1, &order);
         for size in [1, 2, 3, 7, 30] {
             let parts: Vec<_> = std::thread::scope(|scope| {
                 let threads: Vec<_> = order
                     .chunks(size)
-                    .map(|chunk| scope.spawn(|| fill(&loader, 1, chunk)))
+                    .map(|chunk| scope.spawn(|| fill(loader, 1, chunk)))
                     .collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });

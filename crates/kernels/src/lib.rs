@@ -13,6 +13,7 @@ pub mod crew;
 pub mod descent;
 pub mod element;
 pub mod isa;
+pub mod levels;
 pub mod norm_pool;
 pub mod pad;
 pub mod peak;

@@ -20,6 +20,10 @@ pub enum Purpose {
     Dropout = 5,
     /// Bootstrap resampling and other statistics.
     Statistics = 6,
+    /// Which images are mirrored; in epoch 0 where that alternates.
+    Mirror = 8,
+    /// By how many whole pixels an image is moved.
+    Crop = 9,
     /// Values made up by tests.
     Test = 7,
 }

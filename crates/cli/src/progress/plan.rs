@@ -3,7 +3,7 @@
 use crate::number::{grouped, percent};
 use crate::settings::{optimizer_kind, schedule_kind};
 use crate::{layer_table, safe_text};
-use percept::data::{Augmentation, Outside};
+use percept::data::{Augmentation, Mirror, Outside};
 use percept::train::event::Plan;
 use std::fmt::Write;
 
@@ -84,7 +84,12 @@ fn augmentation(a: &Augmentation) -> String {
     ];
     let mut on: Vec<String> =
         parts.into_iter().filter(|(amount, _)| *amount != 0.0).map(|(_, words)| words).collect();
-    on.extend(a.mirror.then(|| "mirrored or not".to_owned()));
+    on.extend((a.crop != 0).then(|| format!("shift up to {} whole px", a.crop)));
+    on.extend(match a.mirror {
+        Mirror::Off => None,
+        Mirror::Random => Some("mirrored or not".to_owned()),
+        Mirror::Alternating => Some("mirrored in every second epoch".to_owned()),
+    });
     on.extend((a.outside == Outside::Reflect).then(|| "reflection beyond the edges".to_owned()));
     format!("augmentation: {}", on.join(", "))
 }

@@ -63,7 +63,7 @@ fn training_decides_and_says_so() {
         "(--fit changes it)",
         "1 files left out, which could not be read; the first is pets/grass/notes.jpg: expected a PNG",
         "63 images to learn from, 9 for validation, 3 classes",
-        "mirrored or not, reflection beyond the edges",
+        "mirrored in every second epoch, reflection beyond the edges",
     ] {
         assert!(training.stderr.contains(words), "no {words:?} in {}", training.stderr);
     }

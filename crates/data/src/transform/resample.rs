@@ -6,14 +6,12 @@ use percept_kernels::resample as kernel;
 use super::Outside;
 use super::affine::Affine;
 use super::elastic::Field;
+use super::scratch::Scratch;
 use crate::{ImageShape, Normalisation};
 
-/// Memory that [`super::Augmentation::augment`] works in; reuse it to save allocations.
+/// What an image is resampled in.
 #[derive(Clone, Debug, Default)]
-pub struct Scratch {
-    /// The elastic displacement of each output pixel.
-    pub(super) elastic: Field,
-    isa: Option<Isa>,
+pub(super) struct Planes {
     shape: Option<ImageShape>,
     /// One channel with a black border: [height + 3, width + 2] and one more.
     padded: Vec<u8>,
@@ -36,7 +34,7 @@ struct Pixels {
     values: Vec<f32>,
 }
 
-impl Scratch {
+impl Planes {
     fn fit(&mut self, shape: ImageShape) {
         if self.shape == Some(shape) {
             return;
@@ -95,13 +93,13 @@ pub(super) fn resample(
     scratch: &mut Scratch,
     out: &mut [f32],
 ) {
-    scratch.fit(shape);
-    // Which one it is decides the time alone, so a wrong name in the environment is left for others to report.
-    let isa = *scratch.isa.get_or_insert_with(|| Isa::chosen().unwrap_or(Isa::SCALAR));
+    let Scratch { isa, elastic: field, planes, .. } = scratch;
+    let isa = *isa;
+    planes.fit(shape);
     let (size, channels) = ([shape.height, shape.width], shape.channels);
     for channel in 0..channels {
-        scratch.pad(image, shape, channel);
-        let Scratch { elastic: field, padded, quads, pixels, .. } = &mut *scratch;
+        planes.pad(image, shape, channel);
+        let Planes { padded, quads, pixels, .. } = &mut *planes;
         kernel::pack(isa, padded, shape.width + 2, quads);
         if channel == 0 {
             pixels.place(isa, map.affine, map.elastic.then_some(&*field));
