@@ -8,6 +8,7 @@ use percept::data::Augmentation;
 use percept::data::sources::Reading;
 use percept::nn::compute::Precision;
 use percept::nn::schedule::Schedule;
+use percept::train::automatic::Quality;
 use percept::train::config::Config;
 use percept::train::error::TrainError;
 use percept::train::presets;
@@ -23,9 +24,13 @@ pub(crate) struct Settings {
     /// `mnist` (inside the program, the default), a folder of pictures in class folders, or another data set
     #[arg(long, value_name = "mnist|DIR|FILE")]
     pub(crate) data: Option<String>,
-    /// A preset (mlp, lenet, fast, cnn, best; by default cnn) with the training that suits it, fitted to the data; or a network file (.toml)
+    /// A preset with the training that suits it, fitted to the data (`percept show` lists them); or a network file (.toml).
+    /// By default cnn for the digits inside the program, and for other data what suits them
     #[arg(short, long, value_name = "PRESET|FILE")]
     network: Option<String>,
+    /// How good against how fast, where no network and no file of settings are named [default: balanced]
+    #[arg(long, value_enum, conflicts_with_all = ["network", "config"])]
+    quality: Option<QualityName>,
     /// Settings from a file, such as the config.toml of an earlier run; it need not have all
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -68,6 +73,17 @@ pub(crate) struct Settings {
     /// Seed of all randomness: the same seed, the same network
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+}
+
+/// Qualities by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum QualityName {
+    /// A small network, for a first look
+    Fast,
+    /// What most people want
+    Balanced,
+    /// A larger network, trained for longer
+    Best,
 }
 
 /// Optimizers by name.
@@ -170,8 +186,22 @@ impl Settings {
         Ok(config)
     }
 
+    /// Whether neither a network nor a file of settings was named.
+    pub(crate) fn leaves_the_choice(&self) -> bool {
+        self.network.is_none() && self.config.is_none()
+    }
+
+    /// How good against how fast.
+    pub(crate) fn quality(&self) -> Quality {
+        match self.quality {
+            Some(QualityName::Fast) => Quality::Fast,
+            None | Some(QualityName::Balanced) => Quality::Balanced,
+            Some(QualityName::Best) => Quality::Best,
+        }
+    }
+
     fn with_network(&self) -> Result<Config, Failure> {
-        let name = self.network.as_deref().unwrap_or(presets::DEFAULT);
+        let name = self.network.as_deref().unwrap_or(self.quality().preset_for_digits());
         if let Some(preset) = presets::find(name) {
             return Ok(preset.config());
         }
@@ -187,7 +217,11 @@ impl Settings {
         Ok(Config { network: spec, ..base.config() })
     }
 
-    fn overlay_options(&self, mut config: Config) -> Result<Config, TrainError> {
+    /// `config` with the options that were given.
+    ///
+    /// # Errors
+    /// Where a setting has no meaning for its optimizer or schedule.
+    pub(crate) fn overlay_options(&self, mut config: Config) -> Result<Config, TrainError> {
         if let Some(optimizer) = self.optimizer {
             config = config.overlaid(optimizer.toml())?;
         }

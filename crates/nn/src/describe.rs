@@ -286,9 +286,9 @@ impl Describer {
         if out_features == 0 {
             return refuse("out_features must be at least 1".to_owned());
         }
-        if init == Init::Dirac {
+        if let Init::Dirac | Init::Whitening = init {
             return refuse(
-                "`dirac` initialises convolutions; use kaiming, xavier or uniform_fan_in"
+                "`dirac` and `whitening` initialise convolutions; use kaiming, xavier or uniform_fan_in"
                     .to_owned(),
             );
         }

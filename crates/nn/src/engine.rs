@@ -361,10 +361,11 @@ impl<T: Element> Engine<T> {
         });
     }
 
-    /// Adds the lanes in order; returns the norm of the sum.
+    /// Adds the lanes in order; returns the norm of the sum, of those parameters that learn.
     fn reduce(&mut self, cut: Cut) -> f64 {
         let (isa, lanes, ranges) =
             (self.settings.compute.isa, &self.lanes[..cut.lanes], &self.part_ranges);
+        let parameters = self.network.parameters();
         self.crew.for_each_part(
             &mut self.workers,
             &mut self.parts,
@@ -379,7 +380,9 @@ impl<T: Element> Engine<T> {
                     slices::sum_of(isa, lane(0), lane(1), gradient);
                 }
                 (2..lanes.len()).for_each(|index| slices::add(isa, lane(index), gradient));
-                part.norm_squared = slices::norm_squared(isa, gradient);
+                if parameters[part.parameter].learns() {
+                    part.norm_squared = slices::norm_squared(isa, gradient);
+                }
             },
         );
         self.parts.iter().map(|part| part.norm_squared).sum::<f64>().sqrt()
@@ -411,6 +414,9 @@ impl<T: Element> Engine<T> {
             ranges,
             |worker, index, part, weights| {
                 let parameter = &parameters[part.parameter];
+                if !parameter.learns() {
+                    return;
+                }
                 let learning_rate = settings.optimizer.learning_rate_for(parameter) * factor;
                 let gradient = &gradient[ranges[index].clone()];
                 let scratch = &mut worker.scratch;

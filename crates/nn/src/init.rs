@@ -19,6 +19,10 @@ pub enum Init {
     /// A convolution that passes its first channels through unchanged; channels beyond those of the input start as
     /// [`Init::UniformFanIn`] does, and so does all of a dense layer.
     Dirac,
+    /// The principal directions of the training images' patches, each scaled to variance 1 and each with its negative
+    /// (Jordan 2024, after Page 2019), for the first convolution; such weights are not learned. Whoever has the images
+    /// puts the numbers in; until then they are those of [`Init::UniformFanIn`].
+    Whitening,
 }
 
 /// Fills `values`, the numbers of `parameter`, with what it starts with: a pure function of `seed` and `index`, the
@@ -48,7 +52,7 @@ fn initialise_weight<T: Element>(parameter: &Parameter, draws: Draws, values: &m
     match parameter.init {
         Init::Kaiming => normal((2.0 / fan_in).sqrt(), draws, values),
         Init::Xavier => uniform((6.0 / (fan_in + fan_out)).sqrt(), draws, values),
-        Init::UniformFanIn => uniform(1.0 / fan_in.sqrt(), draws, values),
+        Init::UniformFanIn | Init::Whitening => uniform(1.0 / fan_in.sqrt(), draws, values),
         Init::Dirac => {
             uniform(1.0 / fan_in.sqrt(), draws, values);
             if parameter.role == Role::ConvWeight {

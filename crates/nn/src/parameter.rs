@@ -46,6 +46,12 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// Whether training changes it: all but the weights of a [whitening](Init::Whitening) layer.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        !(self.init == Init::Whitening && self.role == Role::ConvWeight)
+    }
+
     /// As a matrix whose columns are the outputs: (fan_in rows, out columns). Every output sums over a column.
     #[must_use]
     pub fn matrix(&self) -> (usize, usize) {

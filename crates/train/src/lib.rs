@@ -1,5 +1,6 @@
 //! percept's training cycle: configuration, presets, checkpoints, history and observers.
 
+pub mod automatic;
 mod batch;
 pub mod benchmark;
 pub mod config;
@@ -14,3 +15,4 @@ mod saved;
 pub mod session;
 mod skipped;
 pub mod sources;
+mod whitening;

@@ -1,6 +1,10 @@
 //! Networks with the training that suits them, by name.
 
 use crate::config::Config;
+use percept_data::{Augmentation, ImageShape};
+use percept_nn::init::Init;
+use percept_nn::shape::{Shape, Size};
+use percept_nn::spec::{LayerSpec, NetworkSpec};
 
 /// A network with its training.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +19,7 @@ pub struct Preset {
 /// The preset that is used where nobody names one.
 pub const DEFAULT: &str = "cnn";
 
-const ALL: [Preset; 5] = [
+const ALL: [Preset; 8] = [
     Preset {
         name: "mlp",
         summary: "two hidden layers of weights and ReLU, 784-128-64-10: the classic first network",
@@ -40,6 +44,21 @@ const ALL: [Preset; 5] = [
         name: "best",
         summary: "a wider and deeper network, trained longer, for the last tenth of a per cent",
         text: include_str!("../presets/best.toml"),
+    },
+    Preset {
+        name: "colour-small",
+        summary: "for colour or grey pictures of any size: a whitening layer and six convolutions, 32 to 128 wide",
+        text: include_str!("../presets/colour-small.toml"),
+    },
+    Preset {
+        name: "colour",
+        summary: "as colour-small, 64 to 256 wide; the default for pictures (Jordan 2024)",
+        text: include_str!("../presets/colour.toml"),
+    },
+    Preset {
+        name: "colour-large",
+        summary: "as colour-small, 128 to 384 wide, and trained longer",
+        text: include_str!("../presets/colour-large.toml"),
     },
 ];
 
@@ -70,6 +89,87 @@ impl Preset {
     pub fn config(&self) -> Config {
         Config::from_toml(self.text).expect("presets are read by a test")
     }
+
+    /// Its settings for other images than it was made for: the input, the outputs and the augmentation become theirs.
+    ///
+    /// # Panics
+    /// Never: a test reads every preset.
+    #[must_use]
+    pub fn fitted(&self, shape: ImageShape, classes: usize) -> Config {
+        let mut config = self.config();
+        let made_for = config.network.input;
+        fit_network(&mut config.network, shape, classes);
+        if !config.augmentation.is_off() {
+            let side = shape.height.min(shape.width);
+            config.augmentation = match (made_for.channels, shape.channels) {
+                (1, 3) => Augmentation::photos(side),
+                _ => scaled(config.augmentation, side as f32 / made_for.height as f32),
+            };
+        }
+        config
+    }
+}
+
+/// What suits digits and letters of that side.
+pub(crate) fn augmentation_of_signs(side: usize) -> Augmentation {
+    scaled(Augmentation::digits(), side as f32 / SIDE_OF_DIGITS)
+}
+
+/// The side of the images that [`Augmentation::digits`] suits.
+const SIDE_OF_DIGITS: f32 = 28.0;
+
+/// As large a shift for the images' size; pixels beyond a tenth are of no use.
+fn scaled(augmentation: Augmentation, by: f32) -> Augmentation {
+    Augmentation { shift: (augmentation.shift * by * 10.0).round() / 10.0, ..augmentation }
+}
+
+fn fit_network(network: &mut NetworkSpec, shape: ImageShape, classes: usize) {
+    network.input = Shape::new(shape.height, shape.width, shape.channels);
+    let last = network.layers.iter_mut().rev().find_map(|layer| match layer {
+        LayerSpec::Dense(dense) => Some(dense),
+        _ => None,
+    });
+    if let Some(last) = last {
+        last.out_features = classes;
+    }
+    let mut seen = Size { height: shape.height, width: shape.width };
+    for layer in &mut network.layers {
+        seen = fit_layer(layer, seen, shape.channels);
+    }
+}
+
+/// Whitening filters become as many as there are directions, with both signs; pools no larger than what arrives. Returns
+/// the size of what leaves.
+fn fit_layer(layer: &mut LayerSpec, seen: Size, channels: usize) -> Size {
+    let after = |side: usize, window: usize, stride: usize, padding: usize| {
+        (side + 2 * padding).saturating_sub(window) / stride.max(1) + 1
+    };
+    match layer {
+        LayerSpec::Conv(conv) => {
+            if conv.init == Init::Whitening {
+                let side = if channels == 1 { 3 } else { 2 };
+                conv.kernel_size = Size { height: side, width: side };
+                conv.out_channels = 2 * side * side * channels;
+            }
+            let (k, s, p) = (conv.kernel_size, conv.stride, conv.padding);
+            Size {
+                height: after(seen.height, k.height, s.height, p.height),
+                width: after(seen.width, k.width, s.width, p.width),
+            }
+        }
+        LayerSpec::MaxPool(pool) => {
+            let k = pool.kernel_size;
+            let k = Size { height: k.height.min(seen.height), width: k.width.min(seen.width) };
+            pool.kernel_size = k;
+            let stride = pool.stride.unwrap_or(k);
+            let p = pool.padding;
+            Size {
+                height: after(seen.height, k.height, stride.height, p.height),
+                width: after(seen.width, k.width, stride.width, p.width),
+            }
+        }
+        _ => seen,
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +178,7 @@ mod tests {
     use percept_nn::describe::Description;
 
     #[test]
-    fn every_preset_is_a_network_for_digits() {
+    fn every_preset_is_a_network_of_ten_classes() {
         for preset in all() {
             let config = preset.config();
             let description = Description::new(&config.network).unwrap();
@@ -87,5 +187,33 @@ mod tests {
             assert_eq!(find(preset.name).unwrap().name, preset.name);
         }
         assert!(find(DEFAULT).is_some() && find("nothing").is_none());
+    }
+
+    #[test]
+    fn presets_fit_images_of_any_size() {
+        for preset in all() {
+            // Windows of 5x5 without padding need more than that.
+            let small = if preset.name == "lenet" { 20 } else { 8 };
+            for shape in [
+                ImageShape::grey(small, small),
+                ImageShape::grey(92, 112),
+                ImageShape::colour(22, 17),
+                ImageShape::colour(32, 32),
+                ImageShape::colour(96, 64),
+            ] {
+                let config = preset.fitted(shape, 3);
+                let description = Description::new(&config.network);
+                let description =
+                    description.unwrap_or_else(|error| panic!("{}: {error}", preset.name));
+                assert_eq!(description.output.len(), 3, "{}", preset.name);
+                assert_eq!(description.input.len(), shape.len(), "{}", preset.name);
+            }
+        }
+        // Nine directions of 3x3 grey pixels, twelve of 2x2 pixels with three channels.
+        for (shape, filters) in [(ImageShape::grey(30, 30), 18), (ImageShape::colour(30, 30), 24)] {
+            let config = find("colour").unwrap().fitted(shape, 5);
+            let LayerSpec::Conv(conv) = &config.network.layers[0] else { panic!("a convolution") };
+            assert_eq!(conv.out_channels, filters);
+        }
     }
 }

@@ -1,0 +1,167 @@
+//! Chooses what nobody chose: the network, its training and its augmentation, from the images alone.
+//!
+//! Each choice is said in a line, with its reason and the option that changes it. How the rules were found:
+//! `docs/decisions/automatic-choices.md`.
+
+use crate::config::Config;
+use crate::presets::{self, Preset};
+use crate::sources::Opened;
+use percept_data::{Augmentation, Outside};
+use serde::{Deserialize, Serialize};
+
+/// How long the training may take for how good a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quality {
+    /// A small network, for a first look.
+    Fast,
+    /// What most people want.
+    #[default]
+    Balanced,
+    /// A larger network, trained for longer.
+    Best,
+}
+
+impl Quality {
+    /// The preset for the digits inside the program.
+    #[must_use]
+    pub fn preset_for_digits(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Balanced => presets::DEFAULT,
+            Self::Best => "best",
+        }
+    }
+
+    /// The network for other images, and passes over as many images as CIFAR-10 has.
+    fn plan(self) -> (&'static str, f64) {
+        match self {
+            Self::Fast => ("colour-small", 6.0),
+            Self::Balanced => ("colour", 10.0),
+            Self::Best => ("colour-large", 16.0),
+        }
+    }
+}
+
+/// A training run for data of a person's own, and why it is as it is.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The configuration, with its network fitted to the images.
+    pub config: Config,
+    /// A line for each choice.
+    pub notes: Vec<String>,
+}
+
+/// The share of the images that is set aside for validation: one in this many.
+const VALIDATION: usize = 10;
+/// The share that is set aside for the test where the data have no test part.
+const TEST: usize = 5;
+/// Images for which the plan's passes are meant: those of CIFAR-10.
+const USUAL_IMAGES: f64 = 50_000.0;
+/// Where there are fewer images, a small network learns as much.
+const FEW_IMAGES: usize = 5000;
+/// The most passes.
+const MOST_EPOCHS: f64 = 300.0;
+/// Steps that an epoch should have.
+const STEPS: usize = 24;
+
+/// Chooses for the data.
+///
+/// # Panics
+/// Never: a test reads every preset.
+#[must_use]
+pub fn choose(quality: Quality, opened: &Opened) -> Chosen {
+    let mut notes = Vec::new();
+    let (validation, test) = held_out(opened);
+    let images = opened.train.len() - validation - test;
+    let preset = network(quality, images, &mut notes);
+    let mut config = preset.fitted(opened.train.shape(), opened.train.class_names().len());
+    (config.validation, config.test) = (validation, test);
+    plan(&mut config, quality, images, &mut notes);
+    config.augmentation = augmentation(opened, &mut notes);
+    Chosen { config, notes }
+}
+
+/// Images for validation and for the test that are taken from those to learn from.
+#[must_use]
+pub fn held_out(opened: &Opened) -> (usize, usize) {
+    let images = opened.train.len();
+    let test = if opened.test.is_none() { images / TEST } else { 0 };
+    let validation = match &opened.validation {
+        Some(own) => own.len(),
+        None => (images / VALIDATION).min(MOST_VALIDATION),
+    };
+    (validation, test)
+}
+
+/// Images that measure an accuracy to half a per cent.
+const MOST_VALIDATION: usize = 5000;
+
+fn network(quality: Quality, images: usize, notes: &mut Vec<String>) -> &'static Preset {
+    let (name, _) = quality.plan();
+    let few = images < FEW_IMAGES && quality != Quality::Best;
+    let name = if few { "colour-small" } else { name };
+    let preset = presets::find(name).expect("the plan names presets");
+    let why = if few {
+        format!("because {images} images to learn from are few")
+    } else {
+        match quality {
+            Quality::Fast => "because it is fast",
+            Quality::Balanced => "because it is as wide as the number of images is worth",
+            Quality::Best => "because it is the best",
+        }
+        .to_owned()
+    };
+    notes.push(format!("network {name}, {why} (--quality and --network change it)"));
+    preset
+}
+
+/// Small sets need more passes and smaller batches for the same number of steps.
+fn plan(config: &mut Config, quality: Quality, images: usize, notes: &mut Vec<String>) {
+    let (_, passes) = quality.plan();
+    let epochs = passes * (USUAL_IMAGES / images.max(1) as f64).sqrt();
+    config.epochs = epochs.round().clamp(1.0, MOST_EPOCHS) as u32;
+    let usual = config.batch_size;
+    let batch = (images / STEPS).max(1).next_power_of_two();
+    config.batch_size = batch.clamp(32.min(usual), usual);
+    // The noise of a step's gradient goes with the root of its images.
+    let rate = config.optimizer.learning_rate() * (config.batch_size as f64 / usual as f64).sqrt();
+    config.optimizer = config.optimizer.clone().with_learning_rate(rounded(rate));
+    notes.push(format!(
+        "{} epochs in batches of {}, because there are {images} images to learn from (--epochs and --batch-size change it)",
+        config.epochs, config.batch_size
+    ));
+}
+
+/// To two digits, so that a person can read it.
+fn rounded(rate: f64) -> f64 {
+    let unit = 10_f64.powf(rate.log10().floor() - 1.0);
+    (rate / unit).round() * unit
+}
+
+/// Photographs are mirrored; digits and letters are not, for they would be others or none.
+fn augmentation(opened: &Opened, notes: &mut Vec<String>) -> Augmentation {
+    let dataset = &opened.train;
+    let shape = dataset.shape();
+    let side = shape.height.min(shape.width);
+    let signs = dataset.class_names().iter().all(|name| name.chars().count() == 1);
+    let (augmentation, what) = if signs {
+        let words = "turned, stretched and shifted a little but not mirrored, because classes that are named by one \
+                     character are digits or letters";
+        (presets::augmentation_of_signs(side), words)
+    } else if shape.channels == 3 {
+        let words = "mirrored and shifted, because they are in colour, as photographs are";
+        (Augmentation::photos(side), words)
+    } else {
+        let words =
+            "mirrored, turned, stretched and shifted a little, as grey pictures of things are";
+        let augmentation = Augmentation {
+            mirror: true,
+            outside: Outside::Reflect,
+            ..presets::augmentation_of_signs(side)
+        };
+        (augmentation, words)
+    };
+    notes.push(format!("training images are {what} (--augmentation changes it)"));
+    augmentation
+}
