@@ -6,7 +6,7 @@
 use crate::config::Config;
 use crate::presets::{self, Preset};
 use crate::sources::Opened;
-use percept_data::{Augmentation, Outside};
+use percept_data::{Augmentation, Mirror, Outside};
 use serde::{Deserialize, Serialize};
 
 /// How long the training may take for how good a network.
@@ -156,7 +156,7 @@ fn augmentation(opened: &Opened, notes: &mut Vec<String>) -> Augmentation {
         let words =
             "mirrored, turned, stretched and shifted a little, as grey pictures of things are";
         let augmentation = Augmentation {
-            mirror: true,
+            mirror: Mirror::Alternating,
             outside: Outside::Reflect,
             ..presets::augmentation_of_signs(side)
         };
@@ -164,4 +164,70 @@ fn augmentation(opened: &Opened, notes: &mut Vec<String>) -> Augmentation {
     };
     notes.push(format!("training images are {what} (--augmentation changes it)"));
     augmentation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percept_data::sources::Reading;
+    use percept_data::{Dataset, ImageShape};
+    use std::sync::Arc;
+
+    fn opened(shape: ImageShape, images: usize, names: &[&str]) -> Opened {
+        let labels = (0..images).map(|index| (index % names.len()) as u32).collect();
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        let pixels = vec![7; images * shape.len()];
+        let train = Dataset::new("made up", shape, pixels, labels, names).unwrap();
+        Opened {
+            train: Arc::new(train),
+            validation: None,
+            test: None,
+            reading: Reading::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn photographs_are_mirrored_and_letters_are_not() {
+        let colour = ImageShape::colour(32, 32);
+        for (shape, names, mirror) in [
+            (colour, ["cat", "dog"], Mirror::Alternating),
+            (ImageShape::grey(32, 32), ["cat", "dog"], Mirror::Alternating),
+            (colour, ["0", "1"], Mirror::Off),
+            (ImageShape::grey(28, 28), ["é", "b"], Mirror::Off),
+        ] {
+            let chosen = choose(Quality::Balanced, &opened(shape, 40, &names));
+            assert_eq!(chosen.config.augmentation.mirror, mirror, "{shape} {names:?}");
+            chosen.config.augmentation.check().unwrap();
+        }
+    }
+
+    #[test]
+    fn small_sets_get_more_passes_and_smaller_batches() {
+        let chosen = |images| {
+            choose(Quality::Balanced, &opened(ImageShape::colour(8, 8), images, &["cat", "dog"]))
+        };
+        let (small, large) = (chosen(2000).config, chosen(70_000).config);
+        assert_eq!(
+            (small.network.name.as_str(), large.network.name.as_str()),
+            ("colour-small", "colour")
+        );
+        // A fifth for the test, a tenth for validation but at most 5,000.
+        assert_eq!((small.test, small.validation), (400, 200));
+        assert_eq!((large.test, large.validation), (14_000, 5000));
+        // Ten passes at 50,000: the root of 50,000 / 1,400 more, and of 50,000 / 51,000.
+        assert_eq!((small.epochs, large.epochs), (60, 10));
+        assert_eq!((small.batch_size, large.batch_size), (64, 512));
+        assert!(small.optimizer.learning_rate() < large.optimizer.learning_rate());
+    }
+
+    #[test]
+    fn every_choice_is_said_with_the_option_that_changes_it() {
+        for quality in [Quality::Fast, Quality::Balanced, Quality::Best] {
+            let notes = choose(quality, &opened(ImageShape::grey(9, 9), 50, &["x", "why"])).notes;
+            for option in ["--quality", "--network", "--epochs", "--batch-size", "--augmentation"] {
+                assert!(notes.iter().any(|note| note.contains(option)), "{option}: {notes:?}");
+            }
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub struct Preset {
 /// The preset that is used where nobody names one.
 pub const DEFAULT: &str = "cnn";
 
-const ALL: [Preset; 8] = [
+const ALL: [Preset; 9] = [
     Preset {
         name: "mlp",
         summary: "two hidden layers of weights and ReLU, 784-128-64-10: the classic first network",
@@ -59,6 +59,11 @@ const ALL: [Preset; 8] = [
         name: "colour-large",
         summary: "as colour-small, 128 to 384 wide, and trained longer",
         text: include_str!("../presets/colour-large.toml"),
+    },
+    Preset {
+        name: "resnet",
+        summary: "a residual network of 20 layers, 16 to 64 wide, for pictures (He et al. 2015)",
+        text: include_str!("../presets/resnet.toml"),
     },
 ];
 
@@ -120,7 +125,8 @@ const SIDE_OF_DIGITS: f32 = 28.0;
 
 /// As large a shift for the images' size; pixels beyond a tenth are of no use.
 fn scaled(augmentation: Augmentation, by: f32) -> Augmentation {
-    Augmentation { shift: (augmentation.shift * by * 10.0).round() / 10.0, ..augmentation }
+    let crop = (augmentation.crop as f32 * by).round() as u32;
+    Augmentation { shift: (augmentation.shift * by * 10.0).round() / 10.0, crop, ..augmentation }
 }
 
 fn fit_network(network: &mut NetworkSpec, shape: ImageShape, classes: usize) {

@@ -37,7 +37,9 @@ fn version_and_information() {
         .iter()
         .filter_map(|p| p["name"].as_str())
         .collect();
-    assert_eq!(presets, ["mlp", "lenet", "fast", "cnn", "best"]);
+    let digits = ["mlp", "lenet", "fast", "cnn", "best"];
+    let pictures = ["colour-small", "colour", "colour-large", "resnet"];
+    assert_eq!(presets, [&digits[..], &pictures[..]].concat());
     assert!(json["instruction_sets"]["available"][0] == "scalar");
 }
 
