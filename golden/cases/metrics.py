@@ -43,6 +43,11 @@ def averages(y_true, y_pred, labels):
     return found
 
 
+def roc_auc(of_class, probability):
+    # There is nothing to rank where all examples or none are of the class.
+    return short(metrics.roc_auc_score(of_class, probability)) if 0 < of_class.sum() < len(of_class) else None
+
+
 def wilson(correct, total):
     interval = binomtest(correct, total).proportion_ci(0.95, method="wilson")
     return {"correct": correct, "total": total, "low": short(interval.low), "high": short(interval.high)}
@@ -67,6 +72,7 @@ def case(name, confusion):
         "accuracy": short(metrics.accuracy_score(y_true, y_pred)),
         "per_class": per_class(y_true, y_pred, labels),
         "averages": averages(y_true, y_pred, labels),
+        "roc_auc": [roc_auc(y_true == k, rows[:, k]) for k in labels],
         "log_loss": short(metrics.log_loss(y_true, rows, labels=labels)),
         "top_2_accuracy": short(metrics.top_k_accuracy_score(y_true, rows, k=2, labels=labels)),
         "wilson_95": wilson(correct, len(y_true)),

@@ -3,6 +3,7 @@
 //! Conventions are scikit-learn's: `confusion[true][predicted]`, and a quotient with nothing to divide by is 0.
 
 mod accuracy;
+mod auc;
 mod averages;
 mod log_loss;
 mod per_class;
@@ -10,6 +11,7 @@ mod proportion;
 mod top_k;
 
 pub use accuracy::accuracy;
+pub use auc::{mean_auc, roc_auc};
 pub use averages::{Averages, Scores, averages};
 pub use log_loss::log_loss;
 pub use per_class::{ClassScores, per_class};

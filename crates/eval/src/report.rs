@@ -19,6 +19,9 @@ pub struct Report {
     pub accuracy: Proportion,
     /// Mean loss in nats, see [`metrics::log_loss`].
     pub loss: f64,
+    /// Area under the ROC curve, the mean over the classes of each against the rest, see [`metrics::roc_auc`].
+    #[serde(default)]
+    pub auc: Option<f64>,
     /// Top-k accuracy for some k.
     pub top_k: Vec<TopK>,
     /// Every class in the order of the labels.
@@ -48,6 +51,9 @@ pub struct ClassReport {
     /// Its scores.
     #[serde(flatten)]
     pub scores: ClassScores,
+    /// Area under the ROC curve of this class against the rest.
+    #[serde(default)]
+    pub auc: Option<f64>,
 }
 
 /// Examples of one class that were taken for another.
@@ -71,6 +77,7 @@ impl Report {
     pub fn new(predictions: &Predictions) -> Result<Self, EvalError> {
         let confusion = Confusion::new(predictions)?;
         let scores = metrics::per_class(&confusion);
+        let areas = metrics::roc_auc(predictions)?;
         let top_k = TOP_K
             .into_iter()
             .filter(|&k| k < predictions.classes())
@@ -79,20 +86,20 @@ impl Report {
         Ok(Self {
             accuracy: metrics::accuracy(&confusion),
             loss: metrics::log_loss(predictions)?,
+            auc: metrics::mean_auc(&areas),
             top_k,
             averages: metrics::averages(&scores),
             most_confused: most_confused(&confusion, predictions.class_names()),
-            classes: named(predictions.class_names(), scores),
+            classes: named(predictions.class_names(), scores, &areas),
             confusion,
         })
     }
 }
 
-fn named(names: &[String], scores: Vec<ClassScores>) -> Vec<ClassReport> {
-    names
-        .iter()
-        .zip(scores)
-        .map(|(name, scores)| ClassReport { name: name.clone(), scores })
+fn named(names: &[String], scores: Vec<ClassScores>, areas: &[Option<f64>]) -> Vec<ClassReport> {
+    let classes = names.iter().zip(scores).zip(areas);
+    classes
+        .map(|((name, scores), auc)| ClassReport { name: name.clone(), scores, auc: *auc })
         .collect()
 }
 

@@ -26,6 +26,8 @@ struct Case {
     per_class: PerClass,
     averages: BTreeMap<String, Scores>,
     log_loss: f64,
+    /// Of each class against the rest; none where there is nothing to rank.
+    roc_auc: Vec<Option<f64>>,
     top_2_accuracy: f64,
     wilson_95: Wilson,
 }
@@ -78,6 +80,10 @@ fn reports_agree_with_scikit_learn() {
         assert_eq!(Vec::from(report.confusion.clone()), case.confusion, "{}", case.name);
         close(report.accuracy.value, case.accuracy, TOLERANCE, &case.name);
         close(report.loss, case.log_loss, LOSS_TOLERANCE, &case.name);
+        for (class, expected) in report.classes.iter().zip(&case.roc_auc) {
+            assert_eq!(class.auc.is_some(), expected.is_some(), "{}", case.name);
+            close(class.auc.unwrap_or(0.0), expected.unwrap_or(0.0), TOLERANCE, &case.name);
+        }
         check_classes(&case, &report);
         check_averages(&case, &report);
         check_interval(report.accuracy, &case.wilson_95);

@@ -16,8 +16,11 @@ pub(super) fn section(report: &Report, part: &str) -> String {
             &format!("{correct} of {total} {part} images right"),
         ),
         card("Mistakes", &grouped(mistakes), &format!("of {total} images")),
-        card("Loss", &loss(report.loss), &chance(report.classes.len())),
+        card("Loss", &four_digits(report.loss), &chance(report.classes.len())),
     ];
+    if let Some(auc) = report.auc {
+        cards.push(card("AUC", &four_digits(auc), "area under the ROC curve; 0.5 is guessing"));
+    }
     for top in &report.top_k {
         let note = format!("truth among the {} likeliest", top.k);
         cards.push(card(&format!("Top {}", top.k), &percent(top.accuracy.value), &note));
@@ -35,8 +38,8 @@ fn card(name: &str, value: &str, note: &str) -> String {
     )
 }
 
-fn loss(loss: f64) -> String {
-    format!("{loss:.4}")
+fn four_digits(number: f64) -> String {
+    format!("{number:.4}")
 }
 
 /// The loss of an answer that says the same of every class.
