@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::settings::Settings;
-use percept::data::{ImageShape, check};
+use percept::data::{Decoding, ImageShape, check};
 use percept::nn::shape::Shape;
 use percept::train::automatic;
 use percept::train::config::Config;
@@ -20,14 +20,14 @@ use percept::train::sources::{self, Opened};
 pub(crate) fn fitted(
     mut config: Config,
     settings: &Settings,
-    threads: usize,
+    decoding: &Decoding,
 ) -> Result<(Config, Opened), Failure> {
     let preset = presets::all().iter().find(|preset| preset.config().network == config.network);
     if preset.is_none() {
         let input = config.network.input;
         config.images = sources::for_input(&config.data, &config.images, input_shape(input))?;
     }
-    let mut opened = sources::open(&config.data, &config.images, threads)?;
+    let mut opened = sources::open(&config.data, &config.images, decoding)?;
     config.images = opened.reading.clone();
     if config.data == "mnist" {
         return Ok((config, opened));

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod benchmark;
+mod caching;
 mod diagram;
 mod failure;
 mod filters;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::origin::Origin;
-use crate::{Error, Sizing};
+use crate::{Error, Pixels, Sizing};
 
 /// Size of one image: rows, columns, values a pixel. Pixels are stored [height, width, channels], channels fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl std::fmt::Display for ImageShape {
 #[derive(Clone, Debug)]
 pub struct Dataset {
     shape: ImageShape,
-    images: Cow<'static, [u8]>,
+    images: Pixels,
     labels: Vec<u32>,
     class_names: Vec<String>,
     description: String,
@@ -88,7 +88,7 @@ impl Dataset {
     pub fn new(
         description: impl Into<String>,
         shape: ImageShape,
-        images: impl Into<Cow<'static, [u8]>>,
+        images: impl Into<Pixels>,
         labels: Vec<u32>,
         class_names: Vec<String>,
     ) -> Result<Self, Error> {
@@ -244,8 +244,13 @@ impl Dataset {
         self.fingerprint.get_or_init(|| self.hash())
     }
 
-    /// Each length goes before its content, so that different data sets never feed the same bytes to the hash.
     fn hash(&self) -> String {
+        hexadecimal(&self.labelling().chain_update(&*self.images).finalize())
+    }
+
+    /// A hash of everything but the pixels. Each length goes before its content, so that different data sets never feed the
+    /// same bytes to the hash.
+    pub(crate) fn labelling(&self) -> Sha256 {
         let mut hash = Sha256::new();
         let ImageShape { height, width, channels } = self.shape;
         for size in [self.len(), height, width, channels, self.class_names.len()] {
@@ -255,14 +260,18 @@ impl Dataset {
             hash.update((name.len() as u64).to_le_bytes());
             hash.update(name.as_bytes());
         }
-        let labels: Vec<u8> = self.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
-        hash.update(labels);
-        hash.update(&self.images);
-        hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        for label in &self.labels {
+            hash.update(label.to_le_bytes());
+        }
+        hash
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Says what was expected and found when the parts do not fit.

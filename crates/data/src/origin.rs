@@ -15,11 +15,14 @@ pub struct Origin {
     pub skipped: Vec<Skipped>,
     /// How many pictures their EXIF data turned or mirrored.
     pub turned: usize,
+    /// What else a person should know of how they were read, a line each.
+    pub notes: Vec<String>,
 }
 
 impl Default for Origin {
     fn default() -> Self {
-        Self { fit: Fit::Stretch, files: Vec::new(), skipped: Vec::new(), turned: 0 }
+        let (files, skipped, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { fit: Fit::Stretch, files, skipped, turned: 0, notes }
     }
 }
 

@@ -13,7 +13,9 @@ use crate::observers::{History, HtmlReport, TensorBoard};
 use crate::progress::{Progress, Speed};
 use crate::sources::Opened;
 use crate::{saved, skipped, sources, whitening};
-use percept_data::{Loader, LoaderScratch, Part, Preprocessing, Skipped, Splits, TestPart};
+use percept_data::{
+    Decoding, Loader, LoaderScratch, Part, Preprocessing, Skipped, Splits, TestPart,
+};
 use percept_eval::error::EvalError;
 use percept_eval::report::Report;
 use percept_kernels::isa::Isa;
@@ -60,14 +62,20 @@ enum End {
 }
 
 impl Run {
-    /// Prepares a run in a new folder: opens the data, makes the network, and writes `config.toml`. `threads` 0 means
-    /// one per processor.
+    /// Prepares a run in a new folder: opens the data, makes the network, and writes `config.toml`. The network is trained on as
+    /// many threads as the data are read on; a number of threads (0 means one per processor) will do for `decoding`.
     ///
     /// # Errors
     /// [`TrainError`] where a setting is out of range, the data cannot be used or do not fit the network, or the folder
     /// exists already or cannot be made.
-    pub fn new(config: Config, folder: PathBuf, threads: usize) -> Result<Self, TrainError> {
-        let opened = sources::open(&config.data, &config.images, threads)?;
+    pub fn new(
+        config: Config,
+        folder: PathBuf,
+        decoding: impl Into<Decoding>,
+    ) -> Result<Self, TrainError> {
+        let decoding = decoding.into();
+        let threads = decoding.threads;
+        let opened = sources::open(&config.data, &config.images, decoding)?;
         Self::with_data(config, opened, folder, threads)
     }
 
@@ -91,12 +99,14 @@ impl Run {
         Ok(run)
     }
 
-    /// Prepares to go on with a run from its folder, or from a checkpoint file within it.
+    /// Prepares to go on with a run from its folder, or from a checkpoint file within it; threads as for [`new`](Self::new).
     ///
     /// # Errors
     /// [`TrainError::Model`] where there is no sound checkpoint, [`TrainError::Resume`] where the data are not those
     /// that the run began with.
-    pub fn resume(folder: &Path, threads: usize) -> Result<Self, TrainError> {
+    pub fn resume(folder: &Path, decoding: impl Into<Decoding>) -> Result<Self, TrainError> {
+        let decoding = decoding.into();
+        let threads = decoding.threads;
         let (folder, path) = saved::locate(folder);
         let checkpoint = Checkpoint::read(&path)?;
         let refuse = |reason: String| TrainError::Resume { path: path.clone(), reason };
@@ -106,7 +116,7 @@ impl Run {
             Description::new(&config.network).map_err(|error| refuse(error.to_string()))?;
         let tensors = checkpoint.parameters.iter().chain(&checkpoint.buffers);
         saved::check_tensors(&path.display().to_string(), tensors, &description)?;
-        let opened = sources::open(&config.data, &config.images, threads)?;
+        let opened = sources::open(&config.data, &config.images, decoding)?;
         let mut run = Self::prepare(config, opened, folder, threads)?;
         if run.data != checkpoint.data {
             let reason = format!(

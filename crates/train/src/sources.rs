@@ -3,7 +3,7 @@
 use crate::error::TrainError;
 use percept_data::sources::{self, Reading, Source, Training};
 use percept_data::{
-    Dataset, HoldOut, ImageShape, Normalisation, Preprocessing, Sizing, Splits, TestPart,
+    Dataset, Decoding, HoldOut, ImageShape, Normalisation, Preprocessing, Sizing, Splits, TestPart,
 };
 use std::ops::Range;
 use std::path::Path;
@@ -18,7 +18,7 @@ const MNIST_FINGERPRINT: &str = "e291ff1b756fc702d13d0dfc71d2ff15766896eb6068c78
 pub struct Found {
     place: Place,
     sizing: Option<Sizing>,
-    threads: usize,
+    decoding: Decoding,
     /// How it is read, with nothing left open.
     pub reading: Reading,
     /// What was found out and decided, a line each.
@@ -48,12 +48,16 @@ pub struct Opened {
 }
 
 /// Finds `mnist` (the digits inside the program), or a folder or file of a format that [`sources::recognise`] knows. Pictures
-/// are read on so many threads, 0 being one per processor.
+/// are read as `decoding` says; a number of threads will do.
 ///
 /// # Errors
 /// [`TrainError::Data`] naming what was expected and what was found.
-pub fn find(data: &str, reading: &Reading, threads: usize) -> Result<Found, TrainError> {
-    find_sized(data, reading, None, threads)
+pub fn find(
+    data: &str,
+    reading: &Reading,
+    decoding: impl Into<Decoding>,
+) -> Result<Found, TrainError> {
+    find_sized(data, reading, None, decoding.into())
 }
 
 /// As [`find`]; pictures are brought to `sizing`, whatever `reading` says.
@@ -64,16 +68,16 @@ pub fn find_for(
     data: &str,
     reading: &Reading,
     sizing: Sizing,
-    threads: usize,
+    decoding: impl Into<Decoding>,
 ) -> Result<Found, TrainError> {
-    find_sized(data, reading, Some(sizing), threads)
+    find_sized(data, reading, Some(sizing), decoding.into())
 }
 
 fn find_sized(
     data: &str,
     reading: &Reading,
     sizing: Option<Sizing>,
-    threads: usize,
+    decoding: Decoding,
 ) -> Result<Found, TrainError> {
     if data == "mnist" {
         if *reading != Reading::default() {
@@ -82,20 +86,20 @@ fn find_sized(
             return Err(TrainError::Config { reason: reason.to_owned() });
         }
         let (place, reading, notes) = (Place::Mnist, Reading::default(), Vec::new());
-        return Ok(Found { place, sizing: None, threads, reading, notes });
+        return Ok(Found { place, sizing: None, decoding, reading, notes });
     }
     let source = sources::recognise(Path::new(data), reading)?;
     let mut notes = source.notes().to_vec();
     let sizing = match (sizing, &source) {
         (Some(sizing), Source::Pictures(_)) => Some(sizing),
         (Some(_), _) => None,
-        (None, _) => source.decide(reading, threads)?.map(|decided| {
+        (None, _) => source.decide(reading, &decoding)?.map(|decided| {
             notes.extend(decided.notes);
             decided.sizing
         }),
     };
     let reading = reading.decided(source.format(), sizing);
-    Ok(Found { place: Place::Source(Box::new(source)), sizing, threads, reading, notes })
+    Ok(Found { place: Place::Source(Box::new(source)), sizing, decoding, reading, notes })
 }
 
 /// `reading` with the size and the channels of `input` where it leaves them open, for data whose pictures have no size of
@@ -122,7 +126,7 @@ impl Found {
     /// [`TrainError::Data`] where the images cannot be read.
     pub fn training(&self) -> Result<Training, TrainError> {
         match &self.place {
-            Place::Source(source) => Ok(source.train(self.sizing, self.threads)?),
+            Place::Source(source) => Ok(source.train(self.sizing, &self.decoding)?),
             Place::Mnist => {
                 let dataset = mnist("MNIST, training part", percept_mnist::train()?)?
                     .with_fingerprint(MNIST_FINGERPRINT);
@@ -137,7 +141,7 @@ impl Found {
     /// [`TrainError::Data`] where it is decided then how pictures are read, and none can be.
     pub fn test(&self) -> Result<Option<TestPart>, TrainError> {
         match &self.place {
-            Place::Source(source) => Ok(source.test(self.sizing, self.threads)?),
+            Place::Source(source) => Ok(source.test(self.sizing, &self.decoding)?),
             Place::Mnist => Ok(Some(TestPart::separate(mnist_test))),
         }
     }
@@ -161,6 +165,7 @@ impl Found {
                 first.file, first.reason
             ));
         }
+        notes.extend(origin.notes.iter().cloned());
         let (train, test) = (Arc::new(dataset), self.test()?);
         Ok(Opened { train, validation, test, reading: self.reading, notes })
     }
@@ -170,8 +175,12 @@ impl Found {
 ///
 /// # Errors
 /// As [`find`] and [`Found::open`]; [`TrainError::Data`] where there are not two classes, or no images to measure by.
-pub fn open(data: &str, reading: &Reading, threads: usize) -> Result<Opened, TrainError> {
-    let found = find(data, reading, threads)?;
+pub fn open(
+    data: &str,
+    reading: &Reading,
+    decoding: impl Into<Decoding>,
+) -> Result<Opened, TrainError> {
+    let found = find(data, reading, decoding)?;
     if let Place::Source(source) = &found.place {
         source.check_learnable()?;
     }

@@ -1,11 +1,13 @@
 //! What a person (or a program) sees of a run while it goes on.
 
+mod data;
 mod json;
 mod lines;
 mod live;
 mod plan;
 
 use crate::output;
+pub(crate) use data::data_watcher;
 pub(crate) use json::{JsonLines, finished_json};
 use lines::Lines;
 use live::Live;

@@ -1,13 +1,16 @@
 //! `percept data`: looks at data.
 
+mod cache;
 mod check;
 
+use crate::caching::CacheSettings;
 use crate::failure::Failure;
+use crate::progress::data_watcher;
 use crate::reading::FormatSettings;
 use crate::{output, safe_text};
 use clap::{Args, Subcommand};
 use percept::data::contact_sheet::{self, Sheet};
-use percept::data::{Loader, Part};
+use percept::data::{Decoding, Loader, Part};
 use percept::train::{presets, sources};
 use std::path::PathBuf;
 
@@ -20,6 +23,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Cache(cache::Cache),
     Check(check::Check),
     Preview(Preview),
 }
@@ -38,6 +42,8 @@ struct Preview {
     data: String,
     #[command(flatten)]
     format: FormatSettings,
+    #[command(flatten)]
+    cache: CacheSettings,
     /// The preset whose augmentation is shown
     #[arg(long, value_name = "PRESET", default_value = presets::DEFAULT)]
     network: String,
@@ -54,6 +60,7 @@ struct Preview {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.verb {
+        Verb::Cache(arguments) => cache::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Preview(arguments) => preview(arguments),
     }
@@ -66,7 +73,9 @@ fn preview(arguments: &Preview) -> Result<(), Failure> {
             .hint(format!("presets are {}", names.join(", "))));
     };
     let config = preset.config();
-    let opened = sources::open(&arguments.data, &arguments.format.reading(), 0)?;
+    let cache = arguments.cache.cache()?;
+    let decoding = Decoding { threads: 0, cache, watcher: Some(data_watcher(None)) };
+    let opened = sources::open(&arguments.data, &arguments.format.reading(), decoding)?;
     let dataset = opened.train.clone();
     let splits = sources::splits(opened, 0, 0, arguments.seed)?;
     let normalisation = sources::preprocessing(&splits).normalisation;

@@ -1,11 +1,13 @@
 //! `percept evaluate`: how good a model is.
 
+use crate::caching::CacheSettings;
 use crate::failure::{Exit, Failure};
+use crate::progress::data_watcher;
 use crate::reading::{FormatSettings, no_test_part};
 use crate::{opened_model, output, safe_text};
 use clap::{Args, ValueEnum};
-use percept::data::Part;
 use percept::data::sources::Reading;
+use percept::data::{Decoding, Part};
 use percept::eval::render;
 use percept::eval::report::Report;
 use percept::train::config::Config;
@@ -31,6 +33,8 @@ pub(crate) struct Arguments {
     data: Option<String>,
     #[command(flatten)]
     format: FormatSettings,
+    #[command(flatten)]
+    cache: CacheSettings,
     /// The part of the data; data that have no parts and that the model does not know are measured whole
     #[arg(long, value_enum, default_value_t = Split::Test)]
     split: Split,
@@ -129,7 +133,12 @@ fn part(arguments: &Arguments, model: &LoadedModel) -> Result<Part, Failure> {
     };
     let reading = arguments.format.over(&reading);
     let sizing = model.preprocessing.sizing();
-    let found = sources::find_for(data, &reading, sizing, arguments.threads)?;
+    let decoding = Decoding {
+        threads: arguments.threads,
+        cache: arguments.cache.cache()?,
+        watcher: Some(data_watcher(None)),
+    };
+    let found = sources::find_for(data, &reading, sizing, decoding)?;
     if arguments.split == Split::All {
         return Ok(Part::whole(found.training()?.dataset.into()));
     }

@@ -1,13 +1,15 @@
 //! `percept train`: learns from images.
 
+use crate::caching::CacheSettings;
 use crate::failure::{Exit, Failure};
 use crate::number::{percent, time};
-use crate::progress::{JsonLines, Progress, finished_json};
+use crate::progress::{JsonLines, Progress, data_watcher, finished_json};
 use crate::reading::{FormatSettings, ImageSettings};
 use crate::settings::Settings;
 use crate::text_table::{self, Side};
 use crate::{fitting, interrupt, output, run_folder, safe_text, shell};
 use clap::Args;
+use percept::data::Decoding;
 use percept::eval::metrics::Proportion;
 use percept::eval::report::Report;
 use percept::model::model::Model;
@@ -15,6 +17,8 @@ use percept::train::event::{Observer, Outcome};
 use percept::train::run::Run;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,6 +44,8 @@ pub(crate) struct Arguments {
     format: FormatSettings,
     #[command(flatten)]
     images: ImageSettings,
+    #[command(flatten)]
+    cache: CacheSettings,
     /// The run's folder, which must not exist yet; by default runs/<network>-<date>-<time>
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
@@ -59,7 +65,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let stop = interrupt::stop_flag()?;
-    let run = prepare(arguments)?;
+    let run = prepare(arguments, &stop)?;
     let mut progress = Progress::new(arguments.quiet);
     let mut lines = JsonLines::default();
     let mut observers: Vec<&mut dyn Observer> = vec![&mut progress];
@@ -81,13 +87,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn prepare(arguments: &Arguments) -> Result<Run, Failure> {
+fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Run, Failure> {
+    let decoding = Decoding {
+        threads: arguments.threads,
+        cache: arguments.cache.cache()?,
+        watcher: (!arguments.quiet).then(|| data_watcher(Some(stop.clone()))),
+    };
     if let Some(folder) = &arguments.resume {
-        return Ok(Run::resume(folder, arguments.threads)?);
+        return Ok(Run::resume(folder, decoding)?);
     }
     let settings = &arguments.settings;
     let config = settings.config(&arguments.format, &arguments.images)?;
-    let (config, opened) = fitting::fitted(config, settings, arguments.threads)?;
+    let (config, opened) = fitting::fitted(config, settings, &decoding)?;
     let folder = match &arguments.out {
         Some(folder) => folder.clone(),
         None => run_folder::unused(&config.network.name),

@@ -15,7 +15,8 @@ pub(crate) struct Finished {
 /// The program, to be started in `folder`.
 pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_percept"));
-    command.current_dir(folder).stdin(Stdio::null());
+    // What one test leaves must not serve another.
+    command.current_dir(folder).stdin(Stdio::null()).env("PERCEPT_CACHE", "off");
     command
 }
 

@@ -10,13 +10,11 @@ mod sheet;
 use std::borrow::Cow;
 
 use crate::sources::{Listing, Source};
-use crate::{Dataset, Error, Picture, Skipped, StoredPicture};
+use crate::{Dataset, Decoding, Doing, Error, Picture, Skipped, StoredPicture};
 pub use findings::{Counted, Example, Findings, Pair, PartFindings};
 use look::Look;
 pub use quick::quick;
 pub use sheet::{ClassSheet, class_sheets};
-
-use crate::sources::Spread;
 
 /// One part of a data set, with what was seen of each of its pictures.
 struct Part {
@@ -27,24 +25,23 @@ struct Part {
     unreadable: Vec<Skipped>,
 }
 
-/// Decodes every picture once, on so many threads (0 being one per processor), and says what was found. Some 500 bytes are
+/// Decodes every picture once and says what was found. Some 500 bytes are
 /// kept of each picture.
 ///
 /// # Errors
 /// When the data themselves cannot be read; a picture that cannot be is a finding.
-pub fn examine(source: &Source, threads: usize) -> Result<Findings, Error> {
-    let spread = Spread::over(threads);
+pub fn examine(source: &Source, decoding: impl Into<Decoding>) -> Result<Findings, Error> {
     let (parts, class_names) = match source {
-        Source::Pictures(listing) => look_at_pictures(listing, &spread),
+        Source::Pictures(listing) => look_at_pictures(listing, &decoding.into()),
         _ => look_at_pixels(source)?,
     };
     Ok(Findings::new(&parts, class_names))
 }
 
-fn look_at_pictures(listing: &Listing, spread: &Spread) -> (Vec<Part>, Vec<String>) {
+fn look_at_pictures(listing: &Listing, decoding: &Decoding) -> (Vec<Part>, Vec<String>) {
     let mut parts = Vec::new();
     for (name, pictures) in listing.parts() {
-        let looks = spread.map(&pictures.entries, |entry| {
+        let looks = decoding.map(Doing::Decoding, &pictures.entries, |entry| {
             entry.place.picture().map(|stored| Look::at(&stored, entry.label)).map_err(|error| {
                 let file = entry.place.name();
                 let reason = crate::sources::reason(&error, &file);

@@ -4,8 +4,8 @@ use image::RgbImage;
 
 use super::in_colour;
 use crate::contact_sheet;
-use crate::sources::{Entry, Source, Spread};
-use crate::{Error, Fit, ImageShape, Picture, Sizing};
+use crate::sources::{Entry, Source};
+use crate::{Decoding, Doing, Error, Fit, ImageShape, Picture, Sizing};
 
 /// Side of a picture on a sheet.
 const SIDE: usize = 64;
@@ -27,8 +27,9 @@ pub struct ClassSheet {
 pub fn class_sheets(
     source: &Source,
     count: usize,
-    threads: usize,
+    decoding: impl Into<Decoding>,
 ) -> Result<Vec<ClassSheet>, Error> {
+    let decoding = decoding.into();
     let sizing = Sizing { input: ImageShape::colour(SIDE, SIDE), fit: Fit::Letterbox };
     let count = count.max(1);
     let sheet = |class: &String, images: Vec<Vec<u8>>| ClassSheet {
@@ -37,7 +38,6 @@ pub fn class_sheets(
     };
     if let Source::Pictures(listing) = source {
         let names = listing.class_names().iter();
-        let spread = Spread::over(threads);
         let mut classes: Vec<Vec<&Entry>> = vec![Vec::new(); names.len()];
         for entry in listing.deciding() {
             classes[entry.label as usize].push(entry);
@@ -45,15 +45,15 @@ pub fn class_sheets(
         let read = |entry: &Entry| sizing.prepare(&entry.place.picture().ok()?.picture).ok();
         let images = |entries: &[&Entry]| -> Vec<Vec<u8>> {
             let chosen: Vec<Entry> = evenly(entries, count).copied().cloned().collect();
-            spread.map(&chosen, read).into_iter().flatten().collect()
+            decoding.map(Doing::Looking, &chosen, read).into_iter().flatten().collect()
         };
         return Ok(names
             .zip(&classes)
             .map(|(name, entries)| sheet(name, images(entries)))
             .collect());
     }
-    let dataset = match source.train(None, threads) {
-        Err(Error::Missing { path, expected }) => match source.test(None, threads)? {
+    let dataset = match source.train(None, &decoding) {
+        Err(Error::Missing { path, expected }) => match source.test(None, &decoding)? {
             Some(test) => test.open()?.dataset,
             None => return Err(Error::Missing { path, expected }),
         },

@@ -1,94 +1,120 @@
-//! Decoding many pictures on several threads. What comes of it does not depend on their number.
+//! Decoding the pictures of a data set to images of one size, in memory or in the pixel cache.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::thread;
+use std::path::{Path, PathBuf};
 
+use super::cached;
 use super::listing::{Entry, Pictures};
-use crate::{Error, Origin, Sizing, Skipped};
+use crate::pixel_cache::{Facts, Record, Unfinished};
+use crate::{Dataset, Decoding, Doing, Error, Origin, Pixels, Sizing, Skipped, StoredPicture};
 
 /// Pictures that a thread takes at once.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
 
-/// How work is spread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spread {
-    threads: usize,
+/// Pictures to decode.
+pub(super) struct Job<'a> {
+    /// The folder or file that the data set was recognised in.
+    pub path: &'a Path,
+    /// What the parts are together called.
+    pub part: &'static str,
+    /// The parts, which come one behind the other.
+    pub parts: &'a [&'a Pictures],
+    pub sizing: Sizing,
+    pub decoding: &'a Decoding,
 }
 
-impl Spread {
-    /// Over so many threads; 0 means one per processor.
-    pub(crate) fn over(threads: usize) -> Self {
-        let processors = || thread::available_parallelism().map_or(1, usize::from);
-        Self { threads: if threads == 0 { processors() } else { threads } }
+impl Job<'_> {
+    pub(super) fn entries(&self) -> Vec<&Entry> {
+        self.parts.iter().flat_map(|part| &part.entries).collect()
     }
 
-    /// Does `work` on every item, in any order, on all threads.
-    pub(crate) fn each<I: Iterator + Send>(&self, items: I, work: impl Fn(I::Item) + Sync) {
-        let items = Mutex::new(items);
-        let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let run = || {
-            while let Some(item) = next() {
-                work(item);
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 1..self.threads {
-                scope.spawn(run);
-            }
-            run();
-        });
+    pub(super) fn describe(&self) -> String {
+        format!("{} ({})", self.path.display(), self.part)
     }
+}
 
-    /// What `work` makes of every entry, in their order.
-    pub(crate) fn map<T: Send>(
-        &self,
-        entries: &[Entry],
-        work: impl Fn(&Entry) -> T + Sync,
-    ) -> Vec<T> {
-        let mut results: Vec<Option<T>> = entries.iter().map(|_| None).collect();
-        let blocks = entries.chunks(BLOCK).zip(results.chunks_mut(BLOCK));
-        self.each(blocks, |(entries, results)| {
-            for (entry, result) in entries.iter().zip(results) {
-                *result = Some(work(entry));
-            }
-        });
-        results.into_iter().flatten().collect()
-    }
+/// What came of a picture: whether it was turned, or why it cannot be read.
+pub(super) type Outcome = Result<bool, String>;
+
+/// Images of the pictures that could be read, in their order.
+pub(super) struct Images {
+    pub pixels: Pixels,
+    /// What came of each picture.
+    pub outcomes: Vec<Outcome>,
+    pub kept: Kept,
+    /// What a person should know of the cache.
+    pub note: Option<String>,
+}
+
+/// Whether pixels are kept for the next time.
+pub(super) enum Kept {
+    No,
+    /// They were found in the cache, with these facts.
+    Found(Facts),
+    /// They will be, when the fingerprint is known.
+    New(Box<New>),
+}
+
+/// A cache file without its end.
+pub(super) struct New {
+    pub file: Unfinished,
+    pub path: PathBuf,
+    pub records: Vec<Record>,
+    pub facts: Facts,
 }
 
 /// Pictures decoded to images of one size.
-#[derive(Debug)]
 pub(super) struct Decoded {
-    /// [N, height, width, channels].
-    pub images: Vec<u8>,
-    pub labels: Vec<u32>,
-    pub origin: Origin,
+    images: Images,
+    labels: Vec<u32>,
+    origin: Origin,
     /// How many images there are up to the end of each part.
     pub ends: Vec<usize>,
 }
 
-/// Decodes the pictures of some parts, one behind the other. Those that cannot be read are left out and listed.
-pub(super) fn decode(
-    parts: &[&Pictures],
-    sizing: Sizing,
-    spread: &Spread,
-) -> Result<Decoded, Error> {
-    sizing.check()?;
-    let entries: Vec<&Entry> = parts.iter().flat_map(|part| &part.entries).collect();
-    let size = sizing.input.len();
-    let mut images = zeros(entries.len(), sizing)?;
-    // Whether the picture was turned, or why it cannot be read.
-    let mut outcomes: Vec<Result<bool, String>> = vec![Ok(false); entries.len()];
+/// Decodes the pictures of some parts. Those that cannot be read are left out and listed.
+pub(super) fn decode(job: &Job<'_>) -> Result<Decoded, Error> {
+    job.sizing.check()?;
+    let images = match &job.decoding.cache {
+        None => in_memory(job)?,
+        Some(cache) => match cached::images(job, cache) {
+            Ok(images) => images,
+            Err(error) => {
+                let words = format!(
+                    "the pixels are held in memory, because they cannot be kept in {}",
+                    cache.folder.display()
+                );
+                Images { note: Some(format!("{words}: {error}")), ..in_memory(job)? }
+            }
+        },
+    };
+    Ok(gather(job, images))
+}
+
+fn in_memory(job: &Job<'_>) -> Result<Images, Error> {
+    let entries = job.entries();
+    let size = job.sizing.input.len();
+    let mut images = zeros(entries.len(), job.sizing)?;
+    let mut outcomes: Vec<Outcome> = vec![Ok(false); entries.len()];
+    let counter = job.decoding.counter(Doing::Decoding, entries.len());
     let blocks = entries.chunks(BLOCK).zip(images.chunks_mut(BLOCK * size));
-    spread.each(blocks.zip(outcomes.chunks_mut(BLOCK)), |((entries, images), outcomes)| {
+    job.decoding.each(blocks.zip(outcomes.chunks_mut(BLOCK)), |((entries, images), outcomes)| {
         let rooms = images.chunks_exact_mut(size).zip(outcomes);
         for (entry, (image, outcome)) in entries.iter().zip(rooms) {
-            *outcome =
-                prepare(entry, sizing, image).map_err(|error| reason(&error, &entry.place.name()));
+            *outcome = entry
+                .place
+                .read()
+                .and_then(|bytes| prepare(entry, &bytes, job.sizing, image))
+                .map_err(|error| reason(&error, &entry.place.name()));
+            counter.add(1);
         }
     });
-    Ok(gather(parts, images, outcomes, sizing))
+    let mut read = 0;
+    for (at, _) in outcomes.iter().enumerate().filter(|(_, outcome)| outcome.is_ok()) {
+        images.copy_within(at * size..(at + 1) * size, read * size);
+        read += 1;
+    }
+    images.truncate(read * size);
+    Ok(Images { pixels: images.into(), outcomes, kept: Kept::No, note: None })
 }
 
 /// Memory for so many images, or an error instead of an abort.
@@ -104,40 +130,77 @@ fn zeros(count: usize, sizing: Sizing) -> Result<Vec<u8>, Error> {
     Ok(images)
 }
 
-fn prepare(entry: &Entry, sizing: Sizing, image: &mut [u8]) -> Result<bool, Error> {
-    let stored = entry.place.picture()?;
+/// Decodes the bytes of a picture's file.
+pub(super) fn prepare(
+    entry: &Entry,
+    bytes: &[u8],
+    sizing: Sizing,
+    image: &mut [u8],
+) -> Result<bool, Error> {
+    let stored = StoredPicture::from_bytes(bytes, &entry.place.name())?;
     image.copy_from_slice(&sizing.prepare(&stored.picture)?);
     Ok(stored.turned)
 }
 
-/// Moves the images that could be read together.
-fn gather(
-    parts: &[&Pictures],
-    mut images: Vec<u8>,
-    outcomes: Vec<Result<bool, String>>,
-    sizing: Sizing,
-) -> Decoded {
-    let size = sizing.input.len();
-    let mut origin = Origin { fit: sizing.fit, ..Origin::default() };
-    let (mut labels, mut ends) = (Vec::with_capacity(outcomes.len()), Vec::new());
-    let mut outcomes = outcomes.into_iter().enumerate();
-    for part in parts {
+fn gather(job: &Job<'_>, images: Images) -> Decoded {
+    let mut origin = Origin { fit: job.sizing.fit, ..Origin::default() };
+    let (mut labels, mut ends) = (Vec::with_capacity(images.outcomes.len()), Vec::new());
+    let mut outcomes = images.outcomes.iter();
+    for part in job.parts {
         origin.skipped.extend_from_slice(&part.skipped);
-        for (entry, (at, outcome)) in part.entries.iter().zip(outcomes.by_ref()) {
+        for (entry, outcome) in part.entries.iter().zip(outcomes.by_ref()) {
             match outcome {
                 Ok(turned) => {
-                    images.copy_within(at * size..(at + 1) * size, labels.len() * size);
                     labels.push(entry.label);
                     origin.files.push(entry.place.name().into());
-                    origin.turned += usize::from(turned);
+                    origin.turned += usize::from(*turned);
                 }
-                Err(reason) => origin.skipped.push(Skipped { file: entry.place.name(), reason }),
+                Err(reason) => {
+                    let (file, reason) = (entry.place.name(), reason.clone());
+                    origin.skipped.push(Skipped { file, reason });
+                }
             }
         }
         ends.push(labels.len());
     }
-    images.truncate(labels.len() * size);
     Decoded { images, labels, origin, ends }
+}
+
+impl Decoded {
+    /// The data set, and the end of a new cache file.
+    pub(super) fn dataset(
+        mut self,
+        job: &Job<'_>,
+        class_names: Vec<String>,
+    ) -> Result<Dataset, Error> {
+        if let (true, Some(first)) = (self.labels.is_empty(), self.origin.skipped.first()) {
+            return Err(Error::Inconsistent {
+                name: job.describe(),
+                expected: "at least one picture that can be read".into(),
+                found: format!(
+                    "{} that cannot, the first `{}`: {}",
+                    self.origin.skipped.len(),
+                    first.file,
+                    first.reason
+                ),
+            });
+        }
+        let (input, pixels) = (job.sizing.input, self.images.pixels.clone());
+        let mut dataset = Dataset::new(job.describe(), input, pixels, self.labels, class_names)?;
+        let mut note = self.images.note;
+        match self.images.kept {
+            Kept::No => {}
+            Kept::Found(facts) => dataset = cached::with_fingerprint(dataset, &facts),
+            Kept::New(new) => {
+                let kept = cached::keep(*new, &self.images.pixels, &dataset, job.decoding);
+                note = note.or(kept
+                    .err()
+                    .map(|error| format!("the pixels are not kept for the next time: {error}")));
+            }
+        }
+        self.origin.notes.extend(note);
+        dataset.with_origin(self.origin)
+    }
 }
 
 /// An error with its causes, without the name of its file, which stands beside it.

@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::decode::{Spread, decode};
+use super::decode::{Job, decode};
 use super::{Format, Training};
-use crate::{Dataset, Error, MAX_DECODED_BYTES, Sizing, Skipped, StoredPicture, TestPart};
+use crate::{Decoding, Error, MAX_DECODED_BYTES, Sizing, Skipped, StoredPicture, TestPart};
 
 /// Where the bytes of a picture are.
 #[derive(Clone, Debug)]
@@ -35,12 +35,25 @@ impl Place {
         }
     }
 
+    /// The file that it is in.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Within { file, .. } => file,
+        }
+    }
+
+    /// Its bytes within the file, where it is not the whole file.
+    pub(crate) fn range(&self) -> Option<Range<u64>> {
+        match self {
+            Self::File(_) => None,
+            Self::Within { range, .. } => Some(range.clone()),
+        }
+    }
+
     /// Its bytes; no more than a picture may have decoded.
     pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
-        let (path, range) = match self {
-            Self::File(path) => (path.as_path(), None),
-            Self::Within { file, range, .. } => (&**file, Some(range.clone())),
-        };
+        let (path, range) = (self.path(), self.range());
         let io = |source| Error::Io { doing: "read", path: path.to_owned(), source };
         let mut file = File::open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
@@ -180,36 +193,35 @@ impl Listing {
     }
 
     /// Decodes the training part and the validation part, if there is one.
-    pub(super) fn train(&self, sizing: Sizing, spread: &Spread) -> Result<Training, Error> {
+    pub(super) fn train(&self, sizing: Sizing, decoding: &Decoding) -> Result<Training, Error> {
         let Some(train) = &self.train else {
             return Err(Error::Missing {
                 path: self.path.join("train"),
                 expected: "the training pictures; this data set has other parts only".into(),
             });
         };
-        let description = self.describe(match (&self.validation, &self.test) {
+        let part = match (&self.validation, &self.test) {
             (None, None) => "all pictures",
             (None, Some(_)) => "training part",
             (Some(_), _) => "training and validation part",
-        });
+        };
         let parts: Vec<&Pictures> = std::iter::once(train).chain(&self.validation).collect();
-        let decoded = decode(&parts, sizing, spread)?;
+        let job = Job { path: &self.path, part, parts: &parts, sizing, decoding };
+        let decoded = decode(&job)?;
         let own = decoded.ends.get(1).map(|&end| decoded.ends[0] as u32..end as u32);
-        let dataset = decoded.dataset(description, sizing, self.class_names.clone())?;
+        let dataset = decoded.dataset(&job, self.class_names.clone())?;
         Ok(Training { dataset, validation: own })
     }
 
     /// The test part, decoded when it is opened.
-    pub(super) fn test(&self, sizing: Sizing, spread: &Spread) -> Option<TestPart> {
-        let (test, spread) = (self.test.clone()?, *spread);
-        let (description, class_names) = (self.describe("test part"), self.class_names.clone());
+    pub(super) fn test(&self, sizing: Sizing, decoding: &Decoding) -> Option<TestPart> {
+        let (test, decoding) = (self.test.clone()?, decoding.clone());
+        let (path, class_names) = (self.path.clone(), self.class_names.clone());
         Some(TestPart::separate(move || {
-            decode(&[&test], sizing, &spread)?.dataset(description, sizing, class_names)
+            let parts = &[&test];
+            let job = Job { path: &path, part: "test part", parts, sizing, decoding: &decoding };
+            decode(&job)?.dataset(&job, class_names)
         }))
-    }
-
-    fn describe(&self, part: &str) -> String {
-        format!("{} ({part})", self.path.display())
     }
 }
 
@@ -229,28 +241,4 @@ fn check_names(path: &Path, names: &[String]) -> Result<(), Error> {
     };
     let name = path.display().to_string();
     Err(Error::Inconsistent { name, expected: expected.into(), found })
-}
-
-impl super::decode::Decoded {
-    fn dataset(
-        self,
-        description: String,
-        sizing: Sizing,
-        class_names: Vec<String>,
-    ) -> Result<Dataset, Error> {
-        if let (true, Some(first)) = (self.labels.is_empty(), self.origin.skipped.first()) {
-            return Err(Error::Inconsistent {
-                name: description,
-                expected: "at least one picture that can be read".into(),
-                found: format!(
-                    "{} that cannot, the first `{}`: {}",
-                    self.origin.skipped.len(),
-                    first.file,
-                    first.reason
-                ),
-            });
-        }
-        Dataset::new(description, sizing.input, self.images, self.labels, class_names)?
-            .with_origin(self.origin)
-    }
 }

@@ -4,6 +4,7 @@
 //! by what a folder or a file holds. A format of pictures in files of their own makes a [`Listing`]; one of raw pixels gets a
 //! variant of [`Source`].
 
+mod cached;
 pub mod cifar;
 mod decode;
 mod folders;
@@ -20,10 +21,10 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Dataset, Error, Fit, Sizing, TestPart};
-pub(crate) use decode::{Spread, reason};
-pub(crate) use listing::Entry;
+use crate::{Dataset, Decoding, Error, Fit, Sizing, TestPart};
+pub(crate) use decode::reason;
 pub use listing::Listing;
+pub(crate) use listing::{Entry, Place};
 pub use survey::Decided;
 
 /// A kind of image set.
@@ -167,13 +168,16 @@ impl Source {
         }
     }
 
-    /// Decides the size of the images where `reading` leaves it open, by looking at some pictures; on so many threads, 0
-    /// being one per processor. `None` for formats whose images have their size.
+    /// Decides the size of the images where `reading` leaves it open, by looking at some pictures. `None` for formats whose images have their size.
     ///
     /// # Errors
     /// When no picture can be read; [`Error::Setting`] when `reading` asks for a size that cannot be, or for any of a format
     /// that has its own.
-    pub fn decide(&self, reading: &Reading, threads: usize) -> Result<Option<Decided>, Error> {
+    pub fn decide(
+        &self,
+        reading: &Reading,
+        decoding: impl Into<Decoding>,
+    ) -> Result<Option<Decided>, Error> {
         let Self::Pictures(listing) = self else {
             return match (reading.size, reading.fit, reading.colour) {
                 (None, None, None) => Ok(None),
@@ -187,7 +191,7 @@ impl Source {
                 )),
             };
         };
-        survey::decide(listing, reading, &Spread::over(threads)).map(Some)
+        survey::decide(listing, reading, &decoding.into()).map(Some)
     }
 
     /// Reads the training part, and the validation part where there is one. Pictures are brought to `sizing`; by default to
@@ -196,14 +200,18 @@ impl Source {
     /// # Errors
     /// When files are missing, malformed or contradict each other. A picture that cannot be read is none: it is listed in the
     /// data set's [origin](Dataset::origin).
-    pub fn train(&self, sizing: Option<Sizing>, threads: usize) -> Result<Training, Error> {
+    pub fn train(
+        &self,
+        sizing: Option<Sizing>,
+        decoding: impl Into<Decoding>,
+    ) -> Result<Training, Error> {
         match self {
             Self::Idx(folder) => folder.train().map(Training::whole),
             Self::Npz(file) => file.train(),
             Self::Cifar(folder) => folder.train().map(Training::whole),
             Self::Pictures(listing) => {
-                let spread = Spread::over(threads);
-                listing.train(chosen(listing, sizing, &spread)?, &spread)
+                let decoding = decoding.into();
+                listing.train(chosen(listing, sizing, &decoding)?, &decoding)
             }
         }
     }
@@ -212,23 +220,27 @@ impl Source {
     ///
     /// # Errors
     /// As [`decide`](Self::decide), for pictures without `sizing`.
-    pub fn test(&self, sizing: Option<Sizing>, threads: usize) -> Result<Option<TestPart>, Error> {
+    pub fn test(
+        &self,
+        sizing: Option<Sizing>,
+        decoding: impl Into<Decoding>,
+    ) -> Result<Option<TestPart>, Error> {
         Ok(match self {
             Self::Idx(folder) => folder.test(),
             Self::Npz(file) => file.test(),
             Self::Cifar(folder) => folder.test(),
             Self::Pictures(listing) => {
-                let spread = Spread::over(threads);
-                listing.test(chosen(listing, sizing, &spread)?, &spread)
+                let decoding = decoding.into();
+                listing.test(chosen(listing, sizing, &decoding)?, &decoding)
             }
         })
     }
 }
 
-fn chosen(listing: &Listing, sizing: Option<Sizing>, spread: &Spread) -> Result<Sizing, Error> {
+fn chosen(listing: &Listing, sizing: Option<Sizing>, decoding: &Decoding) -> Result<Sizing, Error> {
     match sizing {
         Some(sizing) => Ok(sizing),
-        None => Ok(survey::decide(listing, &Reading::default(), spread)?.sizing),
+        None => Ok(survey::decide(listing, &Reading::default(), decoding)?.sizing),
     }
 }
 

@@ -1,9 +1,8 @@
 //! Looks at some pictures of a data set and decides what the network's input should be.
 
 use super::Reading;
-use super::decode::Spread;
 use super::listing::{Entry, Listing};
-use crate::{Error, Fit, ImageShape, Picture, Sizing};
+use crate::{Decoding, Doing, Error, Fit, ImageShape, Picture, Sizing};
 
 /// How many pictures are looked at.
 const SAMPLE: usize = 400;
@@ -33,7 +32,7 @@ pub struct Decided {
 pub(super) fn decide(
     listing: &Listing,
     reading: &Reading,
-    spread: &Spread,
+    decoding: &Decoding,
 ) -> Result<Decided, Error> {
     if let Reading { size: Some([height, width]), fit: Some(fit), colour: Some(colour), .. } =
         *reading
@@ -43,7 +42,7 @@ pub(super) fn decide(
         sizing.check()?;
         return Ok(Decided { sizing, notes: Vec::new() });
     }
-    let seen = look(listing, spread)?;
+    let seen = look(listing, decoding)?;
     let mut notes = Vec::new();
     let colour = reading.colour.unwrap_or_else(|| colour(&seen, &mut notes));
     let channels = if colour { 3 } else { 1 };
@@ -78,12 +77,12 @@ impl Seen {
 }
 
 /// Looks at pictures that lie evenly over the whole set.
-fn look(listing: &Listing, spread: &Spread) -> Result<Vec<Seen>, Error> {
+fn look(listing: &Listing, decoding: &Decoding) -> Result<Vec<Seen>, Error> {
     let entries = listing.deciding();
     let step = entries.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<Entry> = entries.iter().step_by(step).cloned().collect();
     let look = |entry: &Entry| entry.place.picture().map(|stored| Seen::of(&stored.picture));
-    let mut seen = spread.map(&sample, look);
+    let mut seen = decoding.map(Doing::Looking, &sample, look);
     if seen.iter().all(Result::is_err) {
         // The set may still have readable pictures: then the first of them decides.
         let rest = entries.iter().map(look).find(Result::is_ok);

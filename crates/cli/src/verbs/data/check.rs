@@ -2,12 +2,13 @@
 
 use crate::failure::{Exit, Failure};
 use crate::number::grouped;
+use crate::progress::data_watcher;
 use crate::reading::FormatSettings;
 use crate::text_table::{self, Side};
 use crate::{output, safe_text};
 use clap::Args;
 use percept::data::check::{self, ClassSheet, Counted, Example, Findings};
-use percept::data::sources;
+use percept::data::{Decoding, sources};
 use serde_json::json;
 use std::fmt::Write;
 use std::fs;
@@ -56,9 +57,11 @@ pub(super) fn run(arguments: &Check) -> Result<(), Failure> {
             .hint("name a folder or a file with a data set"));
     }
     let source = sources::recognise(&arguments.data, &arguments.format.reading())?;
-    let findings = check::examine(&source, arguments.threads)?;
+    let watcher = Some(data_watcher(None));
+    let decoding = Decoding { threads: arguments.threads, watcher, cache: None };
+    let findings = check::examine(&source, &decoding)?;
     if let Some(folder) = &arguments.sheets {
-        let sheets = check::class_sheets(&source, ON_A_SHEET, arguments.threads)?;
+        let sheets = check::class_sheets(&source, ON_A_SHEET, &decoding)?;
         write_sheets(folder, &sheets)?;
     }
     let problems = problems(&findings);
