@@ -25,7 +25,8 @@ pub(crate) fn fitted(
     let preset = presets::all().iter().find(|preset| preset.config().network == config.network);
     if preset.is_none() {
         let input = config.network.input;
-        config.images = sources::for_input(&config.data, &config.images, input_shape(input))?;
+        config.images =
+            sources::for_input(&config.data, &config.images, input_shape(input), decoding)?;
     }
     let mut opened = sources::open(&config.data, &config.images, decoding)?;
     config.images = opened.reading.clone();

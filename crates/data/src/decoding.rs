@@ -39,7 +39,7 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Doing {
-    /// Class folders are listed.
+    /// Class folders, or the files of a table, are listed.
     Listing,
     /// Some pictures are looked at, to decide the size of the images.
     Looking,
@@ -93,11 +93,11 @@ impl Decoding {
     }
 
     /// What `work` makes of every item, in their order.
-    pub(crate) fn map<I: Sync, T: Send>(
+    pub(crate) fn map<'i, I: Sync, T: Send>(
         &self,
         doing: Doing,
-        items: &[I],
-        work: impl Fn(&I) -> T + Sync,
+        items: &'i [I],
+        work: impl Fn(&'i I) -> T + Sync,
     ) -> Vec<T> {
         let counter = self.counter(doing, items.len());
         let mut results: Vec<Option<T>> = items.iter().map(|_| None).collect();

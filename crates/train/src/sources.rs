@@ -88,7 +88,7 @@ fn find_sized(
         let (place, reading, notes) = (Place::Mnist, Reading::default(), Vec::new());
         return Ok(Found { place, sizing: None, decoding, reading, notes });
     }
-    let source = sources::recognise(Path::new(data), reading)?;
+    let source = sources::recognise_with(Path::new(data), reading, &decoding)?;
     let mut notes = source.notes().to_vec();
     let sizing = match (sizing, &source) {
         (Some(sizing), Source::Pictures(_)) => Some(sizing),
@@ -107,12 +107,18 @@ fn find_sized(
 ///
 /// # Errors
 /// As [`find`].
-pub fn for_input(data: &str, reading: &Reading, input: ImageShape) -> Result<Reading, TrainError> {
+pub fn for_input(
+    data: &str,
+    reading: &Reading,
+    input: ImageShape,
+    decoding: &Decoding,
+) -> Result<Reading, TrainError> {
     let mut reading = reading.clone();
     if data == "mnist" {
         return Ok(reading);
     }
-    if let Source::Pictures(_) = sources::recognise(Path::new(data), &reading)? {
+    let source = sources::recognise_with(Path::new(data), &reading, decoding)?;
+    if let Source::Pictures(_) = source {
         reading.size.get_or_insert([input.height, input.width]);
         reading.colour.get_or_insert(input.channels == 3);
     }

@@ -17,8 +17,8 @@ const QUIET: Duration = Duration::from_secs(1);
 const LINES: Duration = Duration::from_secs(5);
 const FRAMES: Duration = Duration::from_millis(100);
 
-/// Tells stderr how far the reading of data is; ends the program when `stop` is set, for nothing is lost then.
-pub(crate) fn data_watcher(stop: Option<Arc<AtomicBool>>) -> Watcher {
+/// Tells stderr how far the reading of data is, unless `quiet`; ends the program when `stop` is set, for nothing is lost then.
+pub(crate) fn data_watcher(stop: Option<Arc<AtomicBool>>, quiet: bool) -> Watcher {
     let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
     let live = std::io::stderr().is_terminal() && !dumb;
     let display = Mutex::new(Display::new(live));
@@ -29,7 +29,7 @@ pub(crate) fn data_watcher(stop: Option<Arc<AtomicBool>>) -> Watcher {
             output::tell("interrupted while data were read: there is nothing to go on with\n");
             std::process::exit(Exit::Interrupted as i32);
         }
-        if let Some(line) = display.show(progress, Instant::now()) {
+        if !quiet && let Some(line) = display.show(progress, Instant::now()) {
             output::tell(&(line + "\n"));
         }
     })
@@ -95,7 +95,7 @@ fn bar(total: usize) -> ProgressBar {
 
 fn name(doing: Doing) -> &'static str {
     match doing {
-        Doing::Listing => "listing folders",
+        Doing::Listing => "listing files",
         Doing::Looking => "looking at pictures",
         Doing::Decoding => "reading pictures",
         Doing::Comparing => "comparing files with the cache",

@@ -74,7 +74,7 @@ fn preview(arguments: &Preview) -> Result<(), Failure> {
     };
     let config = preset.config();
     let cache = arguments.cache.cache()?;
-    let decoding = Decoding { threads: 0, cache, watcher: Some(data_watcher(None)) };
+    let decoding = Decoding { threads: 0, cache, watcher: Some(data_watcher(None, false)) };
     let opened = sources::open(&arguments.data, &arguments.format.reading(), decoding)?;
     let dataset = opened.train.clone();
     let splits = sources::splits(opened, 0, 0, arguments.seed)?;

@@ -136,7 +136,7 @@ fn part(arguments: &Arguments, model: &LoadedModel) -> Result<Part, Failure> {
     let decoding = Decoding {
         threads: arguments.threads,
         cache: arguments.cache.cache()?,
-        watcher: Some(data_watcher(None)),
+        watcher: Some(data_watcher(None, false)),
     };
     let found = sources::find_for(data, &reading, sizing, decoding)?;
     if arguments.split == Split::All {

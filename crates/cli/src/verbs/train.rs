@@ -91,7 +91,7 @@ fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Run, Failure
     let decoding = Decoding {
         threads: arguments.threads,
         cache: arguments.cache.cache()?,
-        watcher: (!arguments.quiet).then(|| data_watcher(Some(stop.clone()))),
+        watcher: Some(data_watcher(Some(stop.clone()), arguments.quiet)),
     };
     if let Some(folder) = &arguments.resume {
         return Ok(Run::resume(folder, decoding)?);

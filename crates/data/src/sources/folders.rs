@@ -7,16 +7,20 @@ use std::path::{Path, PathBuf};
 
 use super::listing::{Entry, Listing, Part, Pictures, Place};
 use super::{Contents, Format, is_picture_name};
-use crate::{Error, Skipped};
+use crate::{Decoding, Doing, Error, Skipped};
 
 /// Lists the pictures of class folders. `None` when there are none, or only one class although a table lies beside it.
-pub(super) fn list(contents: &Contents, beside_table: bool) -> Result<Option<Listing>, Error> {
+pub(super) fn list(
+    contents: &Contents,
+    beside_table: bool,
+    decoding: &Decoding,
+) -> Result<Option<Listing>, Error> {
     let part = |part| part_folder(contents, part);
     let (train, validation, test) =
         (part(Part::Train)?, part(Part::Validation)?, part(Part::Test)?);
     let listing = match (&train, &validation, &test) {
         (None, None, None) => {
-            let Some(part) = ClassFolders::of(contents)? else { return Ok(None) };
+            let Some(part) = ClassFolders::of(contents, decoding)? else { return Ok(None) };
             if beside_table && part.classes.len() == 1 {
                 return Ok(None);
             }
@@ -25,7 +29,7 @@ pub(super) fn list(contents: &Contents, beside_table: bool) -> Result<Option<Lis
         _ => {
             let read = |part: Option<Contents>| -> Result<Option<ClassFolders>, Error> {
                 let Some(contents) = part else { return Ok(None) };
-                Ok(Some(ClassFolders::of(&contents)?.unwrap_or_default()))
+                Ok(Some(ClassFolders::of(&contents, decoding)?.unwrap_or_default()))
             };
             let mut listing = join(contents, read(train)?, read(validation)?, read(test)?)?;
             let beside = contents.folders.iter().filter(|name| Part::named(name).is_none());
@@ -74,18 +78,25 @@ struct Class {
 
 impl ClassFolders {
     /// The folders with pictures in them; `None` when there are none.
-    fn of(contents: &Contents) -> Result<Option<Self>, Error> {
+    fn of(contents: &Contents, decoding: &Decoding) -> Result<Option<Self>, Error> {
         let (mut classes, mut skipped, mut empty, mut other) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut deeper = None;
-        for name in &contents.folders {
+        let look = |name: &String| -> Result<Option<Contents>, Error> {
             let folder = contents.path.join(name);
-            if leads_back(&contents.path, &folder) {
+            match leads_back(&contents.path, &folder) {
+                true => Ok(None),
+                false => Contents::of(&folder).map(Some),
+            }
+        };
+        let inside = decoding.map(Doing::Listing, &contents.folders, look);
+        for (name, inner) in contents.folders.iter().zip(inside) {
+            let folder = contents.path.join(name);
+            let Some(inner) = inner? else {
                 let reason = "a link to a folder that it is in".to_owned();
                 skipped.push(Skipped { file: folder.display().to_string(), reason });
                 continue;
-            }
-            let inner = Contents::of(&folder)?;
+            };
             let (pictures, rest): (Vec<String>, Vec<String>) =
                 inner.files.into_iter().partition(|name| is_picture_name(name));
             other.extend(rest.into_iter().map(|file| format!("{name}/{file}")));

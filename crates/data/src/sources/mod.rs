@@ -304,6 +304,18 @@ fn has_ending(name: &str, endings: &[&str]) -> bool {
 /// [`Error::Missing`] when there is nothing, [`Error::Malformed`] when it is a file of no known kind, [`Error::UnknownFolder`]
 /// when a folder holds nothing known, and whatever the format's own opening finds wrong with the names.
 pub fn recognise(path: &Path, reading: &Reading) -> Result<Source, Error> {
+    recognise_with(path, reading, &Decoding::default())
+}
+
+/// As [`recognise`]; on so many threads, and telling who watches, as `decoding` says.
+///
+/// # Errors
+/// As [`recognise`].
+pub fn recognise_with(
+    path: &Path,
+    reading: &Reading,
+    decoding: &Decoding,
+) -> Result<Source, Error> {
     let metadata = fs::metadata(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::Missing {
             path: path.to_owned(),
@@ -312,15 +324,15 @@ pub fn recognise(path: &Path, reading: &Reading) -> Result<Source, Error> {
         _ => Error::Io { doing: "read", path: path.to_owned(), source },
     })?;
     if !metadata.is_dir() {
-        return recognise_file(path, reading);
+        return recognise_file(path, reading, decoding);
     }
     let contents = Contents::of(path)?;
     let found = match reading.format {
-        Some(format) => as_format(format, &contents, reading)?,
+        Some(format) => as_format(format, &contents, reading, decoding)?,
         None => {
             let mut found = None;
             for format in Format::ALL {
-                found = as_format(format, &contents, reading)?;
+                found = as_format(format, &contents, reading, decoding)?;
                 if found.is_some() {
                     break;
                 }
@@ -335,6 +347,7 @@ fn as_format(
     format: Format,
     contents: &Contents,
     reading: &Reading,
+    decoding: &Decoding,
 ) -> Result<Option<Source>, Error> {
     let only_file = |endings| only(contents, endings).map(|name| contents.path.join(name));
     Ok(match format {
@@ -344,14 +357,14 @@ fn as_format(
             only_file(&["npz"]).map(|file| npz::NpzFile::open(&file)).transpose()?.map(Source::Npz)
         }
         Format::Table => match only_file(&table::ENDINGS) {
-            Some(file) => Some(Source::Pictures(table::list(&file, reading)?)),
+            Some(file) => Some(Source::Pictures(table::list(&file, reading, decoding)?)),
             None => None,
         },
         Format::Shards => shards::list_folder(contents)?.map(Source::Pictures),
         Format::Folders => {
             // A single folder of pictures beside a table is what the table speaks of.
             let beside_table = reading.format.is_none() && only_file(&table::ENDINGS).is_some();
-            folders::list(contents, beside_table)?.map(Source::Pictures)
+            folders::list(contents, beside_table, decoding)?.map(Source::Pictures)
         }
     })
 }
@@ -362,7 +375,7 @@ fn only<'a>(contents: &'a Contents, endings: &[&str]) -> Option<&'a String> {
     found.next().filter(|_| found.next().is_none())
 }
 
-fn recognise_file(path: &Path, reading: &Reading) -> Result<Source, Error> {
+fn recognise_file(path: &Path, reading: &Reading, decoding: &Decoding) -> Result<Source, Error> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let format = reading.format.or_else(|| match () {
         () if has_ending(&name, &table::ENDINGS) => Some(Format::Table),
@@ -371,7 +384,7 @@ fn recognise_file(path: &Path, reading: &Reading) -> Result<Source, Error> {
         () => None,
     });
     match format {
-        Some(Format::Table) => table::list(path, reading).map(Source::Pictures),
+        Some(Format::Table) => table::list(path, reading, decoding).map(Source::Pictures),
         Some(Format::Npz) => npz::NpzFile::open(path).map(Source::Npz),
         Some(Format::Shards) => shards::list(path, &[path.to_owned()]).map(Source::Pictures),
         _ => Err(Error::malformed(

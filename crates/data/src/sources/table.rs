@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::listing::{Entry, Listing, Part, Pictures, Place};
 use super::{Format, Reading};
-use crate::{Error, Skipped};
+use crate::{Decoding, Doing, Error, Skipped};
 
 /// What tables' names end with.
 pub(super) const ENDINGS: [&str; 2] = ["csv", "tsv"];
@@ -50,7 +50,7 @@ const FOLDERS: [&str; 4] = ["", "images", "imgs", "train"];
 const LEFT_OUT: [&str; 4] = ["", ".jpg", ".png", ".jpeg"];
 
 /// Lists the pictures that a table names.
-pub(super) fn list(path: &Path, reading: &Reading) -> Result<Listing, Error> {
+pub(super) fn list(path: &Path, reading: &Reading, decoding: &Decoding) -> Result<Listing, Error> {
     let table = Table::read(path)?;
     let columns = table.columns(&reading.columns)?;
     let place = table.place(columns.file);
@@ -58,7 +58,7 @@ pub(super) fn list(path: &Path, reading: &Reading) -> Result<Listing, Error> {
     if let Some(words) = place.describe() {
         notes.push(words);
     }
-    let rows: Vec<Row<'_>> = table.rows.iter().map(|row| Row::of(row, &columns)).collect();
+    let rows = decoding.map(Doing::Listing, &table.rows, |row| Row::of(row, &columns, &place));
     let class_names = class_names(&rows);
     if let Some(row) = rows.iter().find(|row| row.part.is_none()) {
         let expected = "train, validation or test in the column of parts";
@@ -67,7 +67,7 @@ pub(super) fn list(path: &Path, reading: &Reading) -> Result<Listing, Error> {
     }
     let of = |part| -> Result<Option<Pictures>, Error> {
         match rows.iter().any(|row| row.part == Some(part)) {
-            true => pictures_of(part, &rows, &class_names, &place, path).map(Some),
+            true => pictures_of(part, &rows, &class_names, path).map(Some),
             false => Ok(None),
         }
     };
@@ -90,20 +90,19 @@ fn pictures_of(
     part: Part,
     rows: &[Row<'_>],
     class_names: &[String],
-    place: &Files,
     path: &Path,
 ) -> Result<Pictures, Error> {
     let mut pictures = Pictures::default();
     let mut unknown = BTreeSet::new();
     for row in rows.iter().filter(|row| row.part == Some(part)) {
-        let file = place.of(row.file);
+        let file = row.path.clone();
         let skip =
             |reason: &str| Skipped { file: file.display().to_string(), reason: reason.into() };
         match class_names.binary_search_by(|name| name.as_str().cmp(row.label)) {
             _ if row.label.is_empty() => pictures.skipped.push(skip("the table gives it no label")),
             _ if row.file.is_empty() => pictures.skipped.push(skip("the table names no file")),
             Err(_) => drop(unknown.insert(row.label.to_owned())),
-            Ok(_) if !file.is_file() => {
+            Ok(_) if !row.is_there => {
                 pictures.skipped.push(skip("the table names it, but it is not there"));
             }
             Ok(label) => {
@@ -127,17 +126,24 @@ struct Row<'a> {
     /// `None` when what is written is no part.
     part: Option<Part>,
     part_as_written: &'a str,
+    /// Where the file is, or should be.
+    path: PathBuf,
+    is_there: bool,
 }
 
 impl<'a> Row<'a> {
-    fn of(row: &'a [String], columns: &Columns) -> Self {
+    fn of(row: &'a [String], columns: &Columns, place: &Files) -> Self {
+        let file = row[columns.file].trim();
+        let path = place.of(file);
         let part_as_written = columns.part.map_or("train", |part| row[part].trim());
         let part = Part::named(part_as_written);
         Self {
-            file: row[columns.file].trim(),
+            file,
             label: row[columns.label].trim(),
             part,
             part_as_written,
+            is_there: path.is_file(),
+            path,
         }
     }
 }

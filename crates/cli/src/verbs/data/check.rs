@@ -56,9 +56,10 @@ pub(super) fn run(arguments: &Check) -> Result<(), Failure> {
         return Err(Failure::usage("the digits inside the program need no check")
             .hint("name a folder or a file with a data set"));
     }
-    let source = sources::recognise(&arguments.data, &arguments.format.reading())?;
-    let watcher = Some(data_watcher(None));
+    let watcher = Some(data_watcher(None, false));
     let decoding = Decoding { threads: arguments.threads, watcher, cache: None };
+    let reading = arguments.format.reading();
+    let source = sources::recognise_with(&arguments.data, &reading, &decoding)?;
     let findings = check::examine(&source, &decoding)?;
     if let Some(folder) = &arguments.sheets {
         let sheets = check::class_sheets(&source, ON_A_SHEET, &decoding)?;
