@@ -1,27 +1,34 @@
 //! Pictures that are the same, or nearly.
 //!
-//! Near duplicates are found by their difference hash (dHash, 64 bits; Krawetz 2013): candidates differ in at most four bits,
-//! and are confirmed when their 16x16 grey copies correlate by at least 0.985 and their mean colours are alike. So a picture that
-//! was saved again, made smaller, or made a little brighter is found; one that was cropped, turned or mirrored is not.
-//! Pictures without contrast have no such hash and are left out.
+//! Near duplicates are found by their difference hash (dHash, 64 bits; Krawetz 2013): candidates differ in at most seven bits.
+//! They are confirmed when their 12x12 colour copies, each channel without its mean, correlate by at least 0.95. So a picture that was
+//! saved again, made smaller, moved by a little, brightened or tinted is found; one that was turned or mirrored is not.
+//!
+//! In some sets all pictures are alike: digits, garments, faces of one person. There the bound rises until at most one pair for a
+//! hundred pictures is left, for more would be what the set is like rather than what is wrong with it. Pictures with hardly any
+//! steps between bright and dark have no such hash and are left out. See `docs/decisions/near-duplicates.md` for what was measured.
 
 use std::collections::HashMap;
 
-use super::look::Look;
+use super::look::{Look, SMALL};
 
 /// Bits in which the hashes of near duplicates may differ.
-const MOST_BITS: u32 = 4;
-/// Widths of the pieces of a hash: of five pieces, one at least is the same where four bits differ.
-const PIECES: [u32; 5] = [13, 13, 13, 13, 12];
-/// The least correlation of the small copies.
-const CORRELATION: f32 = 0.985;
-/// By how many levels the mean of a channel may differ.
-const MEAN: f32 = 16.0;
-/// The least contrast that makes a hash mean something, in grey levels.
+const MOST_BITS: u32 = 7;
+/// Width of the pieces of a hash: of four pieces, one at least differs by no more than a bit where seven bits differ.
+const PIECE: u32 = 16;
+/// The least correlation of the small copies, and what it rises to where there are too many pairs.
+const CORRELATIONS: [f32; 7] = [0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995];
+/// For so many pictures there may be one pair.
+const PICTURES_A_PAIR: usize = 100;
+/// So many pairs there may be in any set.
+const FEW_PAIRS: usize = 10;
+/// The least number of steps between bright and dark, of 64, that makes a hash mean something.
+const TELLING: u8 = 48;
+/// The least contrast of a picture that is not blank, in grey levels.
 pub(super) const CONTRAST: u8 = 12;
 /// With how many others that share a piece of its hash a picture is compared: in a set of a million pictures that all look
 /// alike, not all pairs can be.
-const MOST_COMPARED: usize = 5000;
+const MOST_COMPARED: usize = 1000;
 
 /// Groups of pictures that are the same, by index, each of two or more, in the order of their first.
 pub(super) fn exact(looks: &[&Look]) -> Vec<Vec<usize>> {
@@ -39,44 +46,57 @@ pub(super) fn exact(looks: &[&Look]) -> Vec<Vec<usize>> {
 pub(super) fn near(looks: &[&Look], same: &[Vec<usize>]) -> Vec<(usize, usize)> {
     let mut counts = vec![true; looks.len()];
     same.iter().flat_map(|group| &group[1..]).for_each(|&at| counts[at] = false);
-    let telling = |at: &usize| counts[*at] && looks[*at].bright - looks[*at].dark >= CONTRAST;
-    let candidates: Vec<usize> = (0..looks.len()).filter(telling).collect();
+    let telling = |at: &usize| counts[*at] && looks[*at].telling >= TELLING;
+    let telling: Vec<usize> = (0..looks.len()).filter(telling).collect();
+    let pairs = candidates(looks, &telling);
+    let alike = pairs.into_iter().map(|(a, b)| (a, b, correlation(&looks[a].small, &looks[b].small)));
+    let alike: Vec<(usize, usize, f32)> =
+        alike.filter(|(_, _, correlation)| *correlation >= CORRELATIONS[0]).collect();
+    let most = (looks.len() / PICTURES_A_PAIR).max(FEW_PAIRS);
+    let count = |bound: f32| alike.iter().filter(|(_, _, correlation)| *correlation >= bound).count();
+    let highest = CORRELATIONS[CORRELATIONS.len() - 1];
+    let bound = CORRELATIONS.into_iter().find(|&bound| count(bound) <= most).unwrap_or(highest);
+    let near = alike.into_iter().filter(|(_, _, correlation)| *correlation >= bound);
+    near.map(|(a, b, _)| (a, b)).collect()
+}
+
+/// Pairs of these pictures whose hashes differ in at most [`MOST_BITS`] bits, in order.
+fn candidates(looks: &[&Look], telling: &[usize]) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
-    let mut shift = 0;
-    for width in PIECES {
-        let piece = |at: usize| looks[at].difference >> shift & ((1 << width) - 1);
-        let mut order = candidates.clone();
-        order.sort_by_key(|&at| (piece(at), at));
-        for group in order.chunk_by(|&a, &b| piece(a) == piece(b)) {
-            for (first, &a) in group.iter().enumerate() {
-                let others = group[first + 1..].iter().take(MOST_COMPARED);
-                pairs.extend(others.filter(|&&b| alike(looks[a], looks[b])).map(|&b| (a, b)));
+    for shift in (0..u64::BITS).step_by(PIECE as usize) {
+        let piece = |at: usize| (looks[at].difference >> shift) as u16;
+        let mut groups: HashMap<u16, Vec<usize>> = HashMap::new();
+        telling.iter().for_each(|&at| groups.entry(piece(at)).or_default().push(at));
+        for &a in telling {
+            let flips = (0..PIECE).map(|bit| 1u16 << bit);
+            let near = std::iter::once(0).chain(flips).filter_map(|flip| groups.get(&(piece(a) ^ flip)));
+            for group in near {
+                let later = group.partition_point(|&b| b <= a);
+                let others = group[later..].iter().take(MOST_COMPARED);
+                let bits = |b: usize| (looks[a].difference ^ looks[b].difference).count_ones();
+                pairs.extend(others.filter(|&&b| bits(b) <= MOST_BITS).map(|&b| (a, b)));
             }
         }
-        shift += width;
+        pairs.sort_unstable();
+        pairs.dedup();
     }
-    pairs.sort_unstable();
-    pairs.dedup();
     pairs
 }
 
-fn alike(a: &Look, b: &Look) -> bool {
-    (a.difference ^ b.difference).count_ones() <= MOST_BITS
-        && a.mean.iter().zip(b.mean).all(|(a, b)| (a - b).abs() <= MEAN)
-        && correlation(&a.small, &b.small) >= CORRELATION
-}
-
-/// Pearson's correlation.
-fn correlation(a: &[u8], b: &[u8]) -> f32 {
-    let mean =
-        |values: &[u8]| values.iter().map(|&v| f32::from(v)).sum::<f32>() / values.len() as f32;
-    let (mean_a, mean_b) = (mean(a), mean(b));
+/// Pearson's correlation of two small copies, each channel without its mean.
+fn correlation(a: &[u8; SMALL * SMALL * 3], b: &[u8; SMALL * SMALL * 3]) -> f32 {
     let (mut together, mut of_a, mut of_b) = (0.0, 0.0, 0.0);
-    for (&a, &b) in a.iter().zip(b) {
-        let (a, b) = (f32::from(a) - mean_a, f32::from(b) - mean_b);
-        together += a * b;
-        of_a += a * a;
-        of_b += b * b;
+    for channel in 0..3 {
+        let values = |copy: &'_ [u8]| -> Vec<f32> {
+            let values: Vec<f32> = copy[channel..].iter().step_by(3).map(|&v| f32::from(v)).collect();
+            let mean = values.iter().sum::<f32>() / values.len() as f32;
+            values.into_iter().map(|value| value - mean).collect()
+        };
+        for (a, b) in values(a).into_iter().zip(values(b)) {
+            together += a * b;
+            of_a += a * a;
+            of_b += b * b;
+        }
     }
     together / (of_a * of_b).sqrt().max(f32::MIN_POSITIVE)
 }
@@ -84,19 +104,79 @@ fn correlation(a: &[u8], b: &[u8]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ImageShape, Picture, StoredPicture};
 
     #[test]
     fn correlation_by_hand() {
-        // Deviations -3, -2, -1, 6 and -3, -1, 0, 4: 9 + 2 + 0 + 24 = 35 over sqrt(50 * 26).
-        let expected = 35.0 / (50.0f32 * 26.0).sqrt();
-        assert!((correlation(&[1, 2, 3, 10], &[2, 4, 5, 9]) - expected).abs() < 1e-6);
-        assert_eq!(correlation(&[5, 5], &[1, 9]), 0.0);
+        let (mut a, mut b) = ([7; SMALL * SMALL * 3], [90; SMALL * SMALL * 3]);
+        assert_eq!(correlation(&a, &b), 0.0);
+        // Two pixels of one channel leave the mean: deviations of 144 values, (d, e) from (0, 0), multiply to
+        // d1 e1 + d2 e2 - (d1 + d2)(e1 + e2) / 144.
+        (a[0], a[3]) = (7 + 10, 7 + 20);
+        (b[0], b[3]) = (90 + 30, 90 - 10);
+        let product = |d: [f32; 2], e: [f32; 2]| d[0] * e[0] + d[1] * e[1] - (d[0] + d[1]) * (e[0] + e[1]) / 144.0;
+        let (d, e) = ([10.0, 20.0], [30.0, -10.0]);
+        let expected = product(d, e) / (product(d, d) * product(e, e)).sqrt();
+        assert!((correlation(&a, &b) - expected).abs() < 1e-6);
     }
 
-    /// Whatever four bits differ, one piece is the same.
+    /// A picture of random blocks, made by a rule.
+    fn look(seed: u32, change: impl Fn(u8) -> u8) -> Look {
+        let level = |x: usize, y: usize| {
+            let mixed = (x as u32 / 4 * 31 + y as u32 / 4 * 17 + seed * 101).wrapping_mul(2_654_435_761);
+            (40 + (mixed >> 24) * 160 / 255) as u8
+        };
+        let pixels = (0..36 * 32).map(|at| change(level(at % 36, at / 36))).collect();
+        let picture = Picture::new(ImageShape::grey(32, 36), pixels).unwrap();
+        let stored = StoredPicture { picture, format: "pixels", mode: "grey", turned: false };
+        Look::at(&stored, 0)
+    }
+
+    fn near_of(looks: &[Look]) -> Vec<(usize, usize)> {
+        let looks: Vec<&Look> = looks.iter().collect();
+        near(&looks, &exact(&looks))
+    }
+
     #[test]
-    fn pieces_cover_the_hash() {
-        assert_eq!(PIECES.iter().sum::<u32>(), 64);
-        assert!(PIECES.len() as u32 > MOST_BITS);
+    fn brighter_and_dimmer_copies_are_found_and_others_are_not() {
+        let mut looks: Vec<Look> = (0..50).map(|seed| look(seed, |level| level)).collect();
+        assert!(looks.iter().all(|look| look.telling >= TELLING));
+        assert_eq!(near_of(&looks), []);
+        looks.push(look(7, |level| level + 30));
+        looks.push(look(9, |level| level / 2));
+        looks.push(look(11, |level| 255 - level));
+        looks.push(look(13, |level| level));
+        // The last is the same, not nearly; the one before is its negative.
+        assert_eq!(near_of(&looks), [(7, 50), (9, 51)]);
+    }
+
+    /// What all pictures of a set have in common makes none of them a duplicate.
+    #[test]
+    fn in_a_set_of_like_pictures_the_bound_rises() {
+        let noisy = |at: u8| move |level: u8| level + (level.wrapping_mul(at.wrapping_mul(29)) % 24);
+        let looks: Vec<Look> = (1..60).map(|at| look(3, noisy(at))).collect();
+        let all: Vec<&Look> = looks.iter().collect();
+        let alike = candidates(&all, &(0..looks.len()).collect::<Vec<_>>());
+        let pairs = near_of(&looks);
+        println!("{} candidates, {} pairs", alike.len(), pairs.len());
+        assert!(alike.len() > 10 * pairs.len());
+    }
+
+    /// Whatever seven bits differ, a candidate is found.
+    #[test]
+    fn all_hashes_within_seven_bits_are_candidates() {
+        let mut looks = vec![look(1, |level| level)];
+        for flips in [0x7f, 0x8040_2010_0804_0201 & 0x00ff_ffff_ffff_fffe, 0x0101_0101_0101_0100, 3 << 62 | 3 << 40 | 3 << 20 | 1] {
+            let mut other = looks[0].clone();
+            other.difference ^= flips;
+            looks.push(other);
+        }
+        let mut far = looks[0].clone();
+        far.difference ^= 0xff00_0000;
+        looks.push(far);
+        let looks: Vec<&Look> = looks.iter().collect();
+        let pairs = candidates(&looks, &[0, 1, 2, 3, 4, 5]);
+        let with_first: Vec<usize> = pairs.iter().filter(|(a, _)| *a == 0).map(|(_, b)| *b).collect();
+        assert_eq!(with_first, [1, 2, 3, 4]);
     }
 }

@@ -6,8 +6,10 @@ use super::in_colour;
 use crate::resize::resize;
 use crate::{ImageShape, Picture, StoredPicture};
 
-/// Side of the small grey copy that near duplicates are confirmed by.
-pub(super) const SMALL: usize = 16;
+/// Side of the small copy that near duplicates are confirmed by.
+pub(super) const SMALL: usize = 12;
+/// From a step of how many grey levels on a bit of the hash means something.
+const STEP: f32 = 2.0;
 
 /// What is kept of a picture.
 #[derive(Clone, Debug)]
@@ -22,10 +24,10 @@ pub(super) struct Look {
     pub exact: [u64; 2],
     /// The difference hash (dHash): bit 8 y + x says whether the picture, scaled to 9x8 grey, gets brighter from x to x + 1.
     pub difference: u64,
-    /// The picture in grey, scaled to 16x16.
-    pub small: [u8; SMALL * SMALL],
-    /// The mean of each channel.
-    pub mean: [f32; 3],
+    /// How many bits of the difference hash stand for a step that can be seen.
+    pub telling: u8,
+    /// The picture in colour, scaled to 12x12.
+    pub small: [u8; SMALL * SMALL * 3],
     /// The grey levels that 1 % and 99 % of the pixels are at most as bright as.
     pub dark: u8,
     pub bright: u8,
@@ -36,7 +38,9 @@ impl Look {
         let picture = &stored.picture;
         let grey = picture.to_grey();
         let ImageShape { height, width, .. } = picture.shape();
-        let small = resize(grey.pixels(), grey.shape(), SMALL, SMALL);
+        let colour = in_colour(picture);
+        let small = resize(colour.pixels(), colour.shape(), SMALL, SMALL);
+        let (difference, telling) = difference(&grey);
         let (dark, bright) = range(grey.pixels());
         Self {
             label,
@@ -46,9 +50,9 @@ impl Look {
             mode: stored.mode,
             turned: stored.turned,
             exact: exact(picture),
-            difference: difference(&grey),
+            difference,
+            telling,
             small: std::array::from_fn(|at| small[at].round() as u8),
-            mean: mean(picture),
             dark,
             bright,
         }
@@ -70,24 +74,17 @@ fn exact(picture: &Picture) -> [u64; 2] {
     [hash.finish(), again.finish()]
 }
 
-fn difference(grey: &Picture) -> u64 {
+/// The difference hash, and how many of its bits stand for more than a [`STEP`].
+fn difference(grey: &Picture) -> (u64, u8) {
     let small = resize(grey.pixels(), grey.shape(), 8, 9);
-    let mut bits = 0;
+    let (mut bits, mut telling) = (0, 0);
     for (y, row) in small.chunks_exact(9).enumerate() {
         for (x, pair) in row.windows(2).enumerate() {
             bits |= u64::from(pair[1] > pair[0]) << (8 * y + x);
+            telling += u8::from((pair[1] - pair[0]).abs() > STEP);
         }
     }
-    bits
-}
-
-fn mean(picture: &Picture) -> [f32; 3] {
-    let channels = picture.shape().channels;
-    let count = (picture.pixels().len() / channels) as f64;
-    std::array::from_fn(|channel| {
-        let values = picture.pixels()[channel.min(channels - 1)..].iter().step_by(channels);
-        (values.map(|&value| u64::from(value)).sum::<u64>() as f64 / count) as f32
-    })
+    (bits, telling)
 }
 
 /// The grey levels at 1 % and at 99 % of the pixels.
@@ -118,9 +115,12 @@ mod tests {
     fn a_hash_by_hand() {
         // 8 rows of 9 pixels need no scaling: brighter from the first to the second column, and from the eighth to the ninth.
         let row = [0, 9, 8, 7, 6, 5, 4, 3, 200];
-        assert_eq!(look(ImageShape::grey(8, 9), row.repeat(8)).difference, 0x8181_8181_8181_8181);
+        let look_at = |row: [u8; 9]| look(ImageShape::grey(8, 9), row.repeat(8));
+        assert_eq!(look_at(row).difference, 0x8181_8181_8181_8181);
         let falling = [9, 8, 7, 6, 5, 4, 3, 2, 1];
-        assert_eq!(look(ImageShape::grey(8, 9), falling.repeat(8)).difference, 0);
+        assert_eq!(look_at(falling).difference, 0);
+        // Steps of more than two levels: two of a row, and none.
+        assert_eq!((look_at(row).telling, look_at(falling).telling), (16, 0));
     }
 
     #[test]
@@ -130,7 +130,6 @@ mod tests {
         pixels[991..].fill(255);
         let look = look(ImageShape::grey(10, 100), pixels);
         assert_eq!((look.dark, look.bright), (10, 10));
-        assert!((look.mean[0] - 12.115).abs() < 1e-3, "{:?}", look.mean); // (982 * 10 + 9 * 255) / 1000
     }
 
     #[test]
