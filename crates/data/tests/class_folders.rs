@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::ImageFormat;
-use percept_data::sources::{Format, Reading};
-use percept_data::{Fit, ImageShape, Sizing};
+use percept_data::sources::{self, Format, Reading};
+use percept_data::{Decoding, Doing, Fit, ImageShape, Progress, Sizing};
 use pictures_made::{encoded, png, recognise, refusal, write, write_pictures};
 use tempfile::TempDir;
 
@@ -197,6 +199,36 @@ fn what_may_not_be_read_is_named() {
     let found = refusal(folder.path());
     forbid("b", 0o755);
     assert!(found.contains("cannot list") && found.contains("b`"), "{found}");
+}
+
+/// Many classes: each folder is listed once, whatever the number of its files.
+#[test]
+fn listing_takes_a_step_for_each_class() {
+    const CLASSES: usize = 300;
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), "one.png", png([1, 2, 3]));
+    for class in 0..CLASSES {
+        let class = folder.path().join(format!("set/class{class:05}"));
+        fs::create_dir_all(&class).unwrap();
+        for file in 0..10 {
+            fs::hard_link(folder.path().join("one.png"), class.join(format!("{file}.png")))
+                .unwrap();
+        }
+    }
+    let steps = Arc::new(AtomicUsize::new(0));
+    let counted = steps.clone();
+    let watcher = move |progress: &Progress| {
+        assert_eq!((progress.doing, progress.total), (Doing::Listing, CLASSES));
+        counted.fetch_add(1, Ordering::Relaxed);
+    };
+    let decoding = Decoding { threads: 3, watcher: Some(Arc::new(watcher)), cache: None };
+    let set = folder.path().join("set");
+    let source = sources::recognise_with(&set, &Reading::default(), &decoding).unwrap();
+    assert_eq!(steps.load(Ordering::Relaxed), CLASSES);
+    let data = source.train(None, 2).unwrap().dataset;
+    assert_eq!((data.len(), data.class_names().len()), (10 * CLASSES, CLASSES));
+    assert!(data.class_counts().iter().all(|&count| count == 10));
+    assert_eq!(data.class_names()[CLASSES - 1], "class00299");
 }
 
 fn sizing(path: &Path, reading: &Reading) -> (Sizing, Vec<String>) {

@@ -1,33 +1,14 @@
 //! Pictures that are none: exit code 3, and nothing is allocated on a file's word.
 
+use crate::sample::png;
 use crate::{program, sample};
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use std::fs;
-use std::io::Write;
 
 fn predict(content: &[u8]) -> program::Finished {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("a.png"), content).expect("written");
     let model = sample::model().to_string_lossy().into_owned();
     program::run(folder.path(), ["predict", &model, "a.png"])
-}
-
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let body = [kind, data].concat();
-    let length = (data.len() as u32).to_be_bytes();
-    [&length[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
-}
-
-/// A black picture of one bit a pixel.
-fn png(width: u32, height: u32) -> Vec<u8> {
-    let mut pixels = ZlibEncoder::new(Vec::new(), Compression::best());
-    let row = vec![0; 1 + width.div_ceil(8) as usize];
-    (0..height).for_each(|_| pixels.write_all(&row).expect("compressed"));
-    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[1, 0, 0, 0, 0]].concat();
-    let pixels = pixels.finish().expect("compressed");
-    let chunks = [chunk(b"IHDR", &header), chunk(b"IDAT", &pixels), chunk(b"IEND", &[])];
-    [b"\x89PNG\r\n\x1a\n".to_vec(), chunks.concat()].concat()
 }
 
 #[test]

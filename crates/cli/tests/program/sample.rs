@@ -1,6 +1,8 @@
 //! A small data set, a small network, and a model trained with them.
 
 use crate::program;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use percept::data::sources::idx;
 use std::fs;
 use std::io::Write;
@@ -97,4 +99,21 @@ pub(crate) fn model() -> PathBuf {
 /// Says loudly that a test did not run: past the test harness, which keeps quiet about tests that pass.
 pub(crate) fn skip(what: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+}
+
+fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let body = [kind, data].concat();
+    let length = (data.len() as u32).to_be_bytes();
+    [&length[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
+}
+
+/// A black picture of one bit a pixel.
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut pixels = ZlibEncoder::new(Vec::new(), Compression::best());
+    let row = vec![0; 1 + width.div_ceil(8) as usize];
+    (0..height).for_each(|_| pixels.write_all(&row).expect("compressed"));
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[1, 0, 0, 0, 0]].concat();
+    let pixels = pixels.finish().expect("compressed");
+    let chunks = [chunk(b"IHDR", &header), chunk(b"IDAT", &pixels), chunk(b"IEND", &[])];
+    [b"\x89PNG\r\n\x1a\n".to_vec(), chunks.concat()].concat()
 }

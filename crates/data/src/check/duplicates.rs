@@ -1,7 +1,7 @@
 //! Pictures that are the same, or nearly.
 //!
 //! Near duplicates are found by their difference hash (dHash, 64 bits; Krawetz 2013): candidates differ in at most seven bits.
-//! They are confirmed when their 12x12 colour copies, each channel without its mean, correlate by at least 0.95. So a picture that was
+//! They are confirmed when their 12x12 colour copies, each channel without its mean, correlate by at least 0.96. So a picture that was
 //! saved again, made smaller, moved by a little, brightened or tinted is found; one that was turned or mirrored is not.
 //!
 //! In some sets all pictures are alike: digits, garments, faces of one person. There the bound rises until at most one pair for a
@@ -17,7 +17,7 @@ const MOST_BITS: u32 = 7;
 /// Width of the pieces of a hash: of four pieces, one at least differs by no more than a bit where seven bits differ.
 const PIECE: u32 = 16;
 /// The least correlation of the small copies, and what it rises to where there are too many pairs.
-const CORRELATIONS: [f32; 7] = [0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995];
+const CORRELATIONS: [f32; 6] = [0.96, 0.97, 0.98, 0.985, 0.99, 0.995];
 /// For so many pictures there may be one pair.
 const PICTURES_A_PAIR: usize = 100;
 /// So many pairs there may be in any set.
@@ -49,11 +49,13 @@ pub(super) fn near(looks: &[&Look], same: &[Vec<usize>]) -> Vec<(usize, usize)> 
     let telling = |at: &usize| counts[*at] && looks[*at].telling >= TELLING;
     let telling: Vec<usize> = (0..looks.len()).filter(telling).collect();
     let pairs = candidates(looks, &telling);
-    let alike = pairs.into_iter().map(|(a, b)| (a, b, correlation(&looks[a].small, &looks[b].small)));
+    let alike =
+        pairs.into_iter().map(|(a, b)| (a, b, correlation(&looks[a].small, &looks[b].small)));
     let alike: Vec<(usize, usize, f32)> =
         alike.filter(|(_, _, correlation)| *correlation >= CORRELATIONS[0]).collect();
     let most = (looks.len() / PICTURES_A_PAIR).max(FEW_PAIRS);
-    let count = |bound: f32| alike.iter().filter(|(_, _, correlation)| *correlation >= bound).count();
+    let count =
+        |bound: f32| alike.iter().filter(|(_, _, correlation)| *correlation >= bound).count();
     let highest = CORRELATIONS[CORRELATIONS.len() - 1];
     let bound = CORRELATIONS.into_iter().find(|&bound| count(bound) <= most).unwrap_or(highest);
     let near = alike.into_iter().filter(|(_, _, correlation)| *correlation >= bound);
@@ -69,7 +71,8 @@ fn candidates(looks: &[&Look], telling: &[usize]) -> Vec<(usize, usize)> {
         telling.iter().for_each(|&at| groups.entry(piece(at)).or_default().push(at));
         for &a in telling {
             let flips = (0..PIECE).map(|bit| 1u16 << bit);
-            let near = std::iter::once(0).chain(flips).filter_map(|flip| groups.get(&(piece(a) ^ flip)));
+            let near =
+                std::iter::once(0).chain(flips).filter_map(|flip| groups.get(&(piece(a) ^ flip)));
             for group in near {
                 let later = group.partition_point(|&b| b <= a);
                 let others = group[later..].iter().take(MOST_COMPARED);
@@ -88,7 +91,8 @@ fn correlation(a: &[u8; SMALL * SMALL * 3], b: &[u8; SMALL * SMALL * 3]) -> f32 
     let (mut together, mut of_a, mut of_b) = (0.0, 0.0, 0.0);
     for channel in 0..3 {
         let values = |copy: &'_ [u8]| -> Vec<f32> {
-            let values: Vec<f32> = copy[channel..].iter().step_by(3).map(|&v| f32::from(v)).collect();
+            let values: Vec<f32> =
+                copy[channel..].iter().step_by(3).map(|&v| f32::from(v)).collect();
             let mean = values.iter().sum::<f32>() / values.len() as f32;
             values.into_iter().map(|value| value - mean).collect()
         };
@@ -114,7 +118,9 @@ mod tests {
         // d1 e1 + d2 e2 - (d1 + d2)(e1 + e2) / 144.
         (a[0], a[3]) = (7 + 10, 7 + 20);
         (b[0], b[3]) = (90 + 30, 90 - 10);
-        let product = |d: [f32; 2], e: [f32; 2]| d[0] * e[0] + d[1] * e[1] - (d[0] + d[1]) * (e[0] + e[1]) / 144.0;
+        let product = |d: [f32; 2], e: [f32; 2]| {
+            d[0] * e[0] + d[1] * e[1] - (d[0] + d[1]) * (e[0] + e[1]) / 144.0
+        };
         let (d, e) = ([10.0, 20.0], [30.0, -10.0]);
         let expected = product(d, e) / (product(d, d) * product(e, e)).sqrt();
         assert!((correlation(&a, &b) - expected).abs() < 1e-6);
@@ -123,7 +129,8 @@ mod tests {
     /// A picture of random blocks, made by a rule.
     fn look(seed: u32, change: impl Fn(u8) -> u8) -> Look {
         let level = |x: usize, y: usize| {
-            let mixed = (x as u32 / 4 * 31 + y as u32 / 4 * 17 + seed * 101).wrapping_mul(2_654_435_761);
+            let mixed =
+                (x as u32 / 4 * 31 + y as u32 / 4 * 17 + seed * 101).wrapping_mul(2_654_435_761);
             (40 + (mixed >> 24) * 160 / 255) as u8
         };
         let pixels = (0..36 * 32).map(|at| change(level(at % 36, at / 36))).collect();
@@ -153,7 +160,8 @@ mod tests {
     /// What all pictures of a set have in common makes none of them a duplicate.
     #[test]
     fn in_a_set_of_like_pictures_the_bound_rises() {
-        let noisy = |at: u8| move |level: u8| level + (level.wrapping_mul(at.wrapping_mul(29)) % 24);
+        let noisy =
+            |at: u8| move |level: u8| level + (level.wrapping_mul(at.wrapping_mul(29)) % 24);
         let looks: Vec<Look> = (1..60).map(|at| look(3, noisy(at))).collect();
         let all: Vec<&Look> = looks.iter().collect();
         let alike = candidates(&all, &(0..looks.len()).collect::<Vec<_>>());
@@ -166,7 +174,12 @@ mod tests {
     #[test]
     fn all_hashes_within_seven_bits_are_candidates() {
         let mut looks = vec![look(1, |level| level)];
-        for flips in [0x7f, 0x8040_2010_0804_0201 & 0x00ff_ffff_ffff_fffe, 0x0101_0101_0101_0100, 3 << 62 | 3 << 40 | 3 << 20 | 1] {
+        for flips in [
+            0x7f,
+            0x8040_2010_0804_0201 & 0x00ff_ffff_ffff_fffe,
+            0x0101_0101_0101_0100,
+            3 << 62 | 3 << 40 | 3 << 20 | 1,
+        ] {
             let mut other = looks[0].clone();
             other.difference ^= flips;
             looks.push(other);
@@ -176,7 +189,8 @@ mod tests {
         looks.push(far);
         let looks: Vec<&Look> = looks.iter().collect();
         let pairs = candidates(&looks, &[0, 1, 2, 3, 4, 5]);
-        let with_first: Vec<usize> = pairs.iter().filter(|(a, _)| *a == 0).map(|(_, b)| *b).collect();
+        let with_first: Vec<usize> =
+            pairs.iter().filter(|(a, _)| *a == 0).map(|(_, b)| *b).collect();
         assert_eq!(with_first, [1, 2, 3, 4]);
     }
 }

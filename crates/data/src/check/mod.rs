@@ -25,7 +25,7 @@ struct Part {
     unreadable: Vec<Skipped>,
 }
 
-/// Decodes every picture once and says what was found. Some 500 bytes are
+/// Decodes every picture once and says what was found. Some 700 bytes are
 /// kept of each picture.
 ///
 /// # Errors

@@ -127,16 +127,15 @@ fn make(job: &Job<'_>, cache: &PixelCache, making: Making<'_>) -> io::Result<Ima
     let bytes = (image as u64 + 64).saturating_mul(entries.len() as u64);
     let is_kept = cache.has_room_for(bytes);
     let file = cache.begin(image)?;
-    match is_kept {
-        true => cache.make_room(bytes, &path)?,
-        false => {
-            note = Some(format!(
-                "the {} MiB of pixels are more than the {} MiB that {} may have: they are not kept for the next time",
-                bytes >> 20,
-                cache.most_bytes >> 20,
-                cache.folder.display()
-            ))
-        }
+    if is_kept {
+        cache.make_room(bytes, &path)?;
+    } else {
+        note = Some(format!(
+            "the {} MiB of pixels are more than the {} MiB that {} may have: they are not kept for the next time",
+            bytes >> 20,
+            cache.most_bytes >> 20,
+            cache.folder.display()
+        ));
     }
     let known = old.map(Known::of);
     let source = Source { job, file: &file, known: known.as_ref() };

@@ -20,9 +20,10 @@ Examples:
   percept data check pets/ --sheets sheets/    and draw pictures of each class
   percept data check labels.csv --strict       end with exit code 3 if anything is wrong
 
-Near duplicates: pictures whose difference hashes (dHash, 64 bits) differ in at most 4 bits, whose 16x16 grey copies
-correlate by at least 0.985, and whose mean colours are alike. A picture that was saved again, made smaller or a little
-brighter is found; one that was cropped, turned or mirrored is not; two pictures of the same scene may be taken for one.";
+Near duplicates: pictures whose difference hashes (dHash, 64 bits) differ in at most 7 bits, and whose 12x12 copies, each
+channel without its mean, correlate by at least 0.96; more in a set whose pictures are all alike. A picture that was saved
+again, made smaller, brightened, tinted or moved a little is found; one that was turned or mirrored is not; two pictures
+of the same scene may be taken for one.";
 
 /// Look at every picture once: unreadable files, duplicates, small classes, empty pictures
 #[derive(Debug, Args)]
