@@ -310,3 +310,29 @@ fn nothing_readable_is_an_error() {
     assert!(error.contains("2 that cannot"), "{error}");
     assert_eq!(place.files().len(), 0);
 }
+
+const JPEG: &str =
+    "cmyk colour grey progressive turned-2 turned-3 turned-4 turned-5 turned-6 turned-7 turned-8";
+const OTHER: &str = "animated.gif animated.webp colour-alpha.png colour.ppm colour.tiff grey-16.png grey-16.tiff grey-alpha.png \
+                     grey.png one-bit.png palette-transparent.png palette.bmp palette.gif palette.png";
+
+/// When this fails because pictures are decoded or sized otherwise than before, pixels that are kept anywhere are out of date: raise
+/// `MADE_AS` in `sources/cached.rs`, and put the new fingerprints here.
+#[test]
+fn what_is_kept_is_what_would_be_made_today() {
+    let folder = TempDir::new().unwrap();
+    let modes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/modes");
+    let jpeg = JPEG.split(' ').map(|name| ("jpeg", format!("{name}.jpg")));
+    for (class, name) in jpeg.chain(OTHER.split(' ').map(|name| ("other", name.to_owned()))) {
+        write(folder.path(), &format!("{class}/{name}"), fs::read(modes.join(name)).unwrap());
+    }
+    for (fit, fingerprint) in [
+        (Fit::Crop, "adc1c6397f268683571d2dae4192c7e25c9bd99bebbac2c933d5b8757d5e4a45"),
+        (Fit::Stretch, "f2d67895703e56325cdef79b7371ca0b3b5c6da46f0c37120c049f65131082d4"),
+        (Fit::Letterbox, "a346c46539cdb0f28192f166de45b479cc005463870e8612526f0807c31ff559"),
+    ] {
+        let sizing = Sizing { input: ImageShape::colour(20, 24), fit };
+        let data = recognise(folder.path()).unwrap().train(Some(sizing), 2).unwrap().dataset;
+        assert_eq!((data.fingerprint(), data.origin().skipped.len()), (fingerprint, 0), "{fit:?}");
+    }
+}
