@@ -27,6 +27,21 @@ pub enum Error {
         expected: String,
     },
 
+    /// A named set that was not fetched yet.
+    #[error("the named set `{name}` is not on this computer yet (expected in `{}`)", path.display())]
+    NotFetched {
+        /// Its name.
+        name: &'static str,
+        /// Where it would be.
+        path: PathBuf,
+    },
+
+    /// There is no place for fetched sets.
+    #[error(
+        "no folder for fetched data: expected XDG_CACHE_HOME or HOME to name one (an absolute path), found neither"
+    )]
+    NoCache,
+
     /// A folder was given where a file is needed.
     #[error("`{}` is a folder: expected {expected}", path.display())]
     IsFolder {
@@ -40,7 +55,8 @@ pub enum Error {
     #[error(
         "no data set recognised in `{}`: found {found}; expected class folders with pictures \
          (`<class>/*.jpg`, or `train/<class>/*.jpg` and `test/<class>/*.jpg`), a table of files and labels (.csv, .tsv), \
-         an .npz file with `train_images` and `train_labels`, tar shards, CIFAR's binary files, or IDX files (train-images-idx3-ubyte, \
+         an .npz file with `train_images` and `train_labels`, tar shards, CIFAR's binary files, SVHN's train_32x32.mat and \
+         test_32x32.mat, or IDX files (train-images-idx3-ubyte, \
          train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz)",
         path.display()
     )]

@@ -14,6 +14,7 @@ mod digit;
 mod error;
 mod image_file;
 mod loader;
+pub mod named;
 mod normalisation;
 mod origin;
 pub mod pixel_cache;

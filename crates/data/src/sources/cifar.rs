@@ -7,11 +7,11 @@
 //!            coarse label | fine label | 1024 red | 1024 green | 1024 blue
 //! ```
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Contents;
+use super::{Contents, class_names};
 use crate::{Dataset, Error, ImageShape, TestPart};
 
 const SHAPE: ImageShape = ImageShape::colour(32, 32);
@@ -80,7 +80,7 @@ impl CifarFolder {
         let names = contents.path.join(kind.class_names);
         let class_names = match has(kind.class_names) {
             true => read_names(&names, kind)?,
-            false => (0..kind.classes).map(|class| class.to_string()).collect(),
+            false => class_names::numbers(kind.classes),
         };
         Ok(Some(Self {
             kind,
@@ -160,11 +160,7 @@ impl CifarFolder {
 }
 
 fn read_names(path: &Path, kind: &Kind) -> Result<Vec<String>, Error> {
-    let io = |source| Error::Io { doing: "read", path: path.to_owned(), source };
-    let text = fs::read(path).map_err(io)?;
-    let text = String::from_utf8_lossy(&text);
-    let names: Vec<String> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let names = class_names::read(path)?;
     if names.len() != kind.classes {
         let expected = format!("the names of {} classes, one a line", kind.classes);
         return Err(Error::malformed(

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::most_unpacked;
+use super::{class_names, most_unpacked};
 use crate::{Dataset, Error, ImageShape, TestPart};
 
 /// Images read from an IDX file.
@@ -232,12 +232,14 @@ impl<'a> IdxFile<'a> {
 }
 
 /// A folder with IDX files under MNIST's names: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and the same with
-/// `t10k-` for the test part; also with `.idx` for `-idx`, and with `.gz`.
+/// `t10k-` for the test part; also with `.idx` for `-idx`, and with `.gz`. Classes are numbers, unless a file
+/// `class_names.txt` names them, one a line.
 #[derive(Clone, Debug)]
 pub struct IdxFolder {
     folder: PathBuf,
     train: Option<Pair>,
     test: Option<Pair>,
+    class_names: Option<Vec<String>>,
 }
 
 /// Where the images and the labels of one part are.
@@ -252,8 +254,11 @@ impl IdxFolder {
     pub(super) fn recognise(folder: &Path, names: &[String]) -> Result<Option<Self>, Error> {
         let train = Pair::find(folder, names, "train")?;
         let test = Pair::find(folder, names, "t10k")?;
-        let known = train.is_some() || test.is_some();
-        Ok(known.then(|| Self { folder: folder.to_owned(), train, test }))
+        if train.is_none() && test.is_none() {
+            return Ok(None);
+        }
+        let class_names = class_names::of_folder(folder)?;
+        Ok(Some(Self { folder: folder.to_owned(), train, test, class_names }))
     }
 
     /// Reads the training part.
@@ -269,19 +274,22 @@ impl IdxFolder {
                     .into(),
             });
         };
-        pair.read("training part", None)
+        pair.read("training part", self.class_names.clone())
     }
 
     /// The test part, not read yet; `None` when the folder has a training part only.
     ///
-    /// Opening it gives it the classes of the training labels, where there are any.
+    /// Opening it gives it the classes of the training labels, where there are any and no file names the classes.
     #[must_use]
     pub fn test(&self) -> Option<TestPart> {
         let pair = self.test.clone()?;
         let train_labels = self.train.as_ref().map(|train| train.labels.clone());
+        let mut names = self.class_names.clone();
         Some(TestPart::separate(move || {
-            let classes = train_labels.map(|path| read_labels(&path)).transpose()?;
-            pair.read("test part", classes.map(|labels| class_count(&labels)))
+            if let (None, Some(path)) = (&names, train_labels) {
+                names = Some(class_names::numbers(class_count(&read_labels(&path)?)));
+            }
+            pair.read("test part", names)
         }))
     }
 }
@@ -305,8 +313,8 @@ impl Pair {
         }
     }
 
-    /// Reads both files; there are as many classes as `classes` says, or else as the labels need.
-    fn read(&self, part: &str, classes: Option<usize>) -> Result<Dataset, Error> {
+    /// Reads both files; without names, the classes are as many numbers as the labels need.
+    fn read(&self, part: &str, names: Option<Vec<String>>) -> Result<Dataset, Error> {
         let labels = read_labels(&self.labels)?;
         let IdxImages { rows, columns, pixels } = read_images(&self.images)?;
         let count = pixels.len() / (rows * columns);
@@ -324,8 +332,7 @@ impl Pair {
                 ),
             });
         }
-        let classes = classes.unwrap_or_else(|| class_count(&labels));
-        let names = (0..classes).map(|class| class.to_string()).collect();
+        let names = names.unwrap_or_else(|| class_names::numbers(class_count(&labels)));
         let labels = labels.into_iter().map(u32::from).collect();
         Dataset::new(description, ImageShape::grey(rows, columns), pixels, labels, names)
     }

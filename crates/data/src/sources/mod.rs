@@ -6,13 +6,16 @@
 
 mod cached;
 pub mod cifar;
+mod class_names;
 mod decode;
 mod folders;
 pub mod idx;
 mod listing;
+mod matlab;
 pub mod npz;
 mod shards;
 mod survey;
+pub mod svhn;
 mod table;
 
 use std::ops::Range;
@@ -44,12 +47,14 @@ pub enum Format {
     Cifar,
     /// Tar shards in the convention of WebDataset.
     Shards,
+    /// The MATLAB files of SVHN.
+    Svhn,
 }
 
 impl Format {
     /// Every format, in the order in which they are tried.
-    pub const ALL: [Self; 6] =
-        [Self::Idx, Self::Cifar, Self::Folders, Self::Table, Self::Npz, Self::Shards];
+    pub const ALL: [Self; 7] =
+        [Self::Idx, Self::Cifar, Self::Svhn, Self::Folders, Self::Table, Self::Npz, Self::Shards];
 
     /// What it is called: `folders`.
     #[must_use]
@@ -61,6 +66,7 @@ impl Format {
             Self::Npz => "npz",
             Self::Cifar => "cifar",
             Self::Shards => "shards",
+            Self::Svhn => "svhn",
         }
     }
 
@@ -116,6 +122,8 @@ pub enum Source {
     Npz(npz::NpzFile),
     /// CIFAR's binary files.
     Cifar(cifar::CifarFolder),
+    /// SVHN's MATLAB files.
+    Svhn(svhn::SvhnFolder),
     /// Pictures in files of their own.
     Pictures(Listing),
 }
@@ -144,6 +152,7 @@ impl Source {
             Self::Idx(_) => Format::Idx,
             Self::Npz(_) => Format::Npz,
             Self::Cifar(_) => Format::Cifar,
+            Self::Svhn(_) => Format::Svhn,
             Self::Pictures(listing) => listing.format,
         }
     }
@@ -209,6 +218,7 @@ impl Source {
             Self::Idx(folder) => folder.train().map(Training::whole),
             Self::Npz(file) => file.train(),
             Self::Cifar(folder) => folder.train().map(Training::whole),
+            Self::Svhn(folder) => folder.train().map(Training::whole),
             Self::Pictures(listing) => {
                 let decoding = decoding.into();
                 listing.train(chosen(listing, sizing, &decoding)?, &decoding)
@@ -229,6 +239,7 @@ impl Source {
             Self::Idx(folder) => folder.test(),
             Self::Npz(file) => file.test(),
             Self::Cifar(folder) => folder.test(),
+            Self::Svhn(folder) => folder.test(),
             Self::Pictures(listing) => {
                 let decoding = decoding.into();
                 listing.test(chosen(listing, sizing, &decoding)?, &decoding)
@@ -319,7 +330,8 @@ pub fn recognise_with(
     let metadata = fs::metadata(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => Error::Missing {
             path: path.to_owned(),
-            expected: "a folder or file with a data set, or `mnist`".into(),
+            expected: "a folder or file with a data set, or the name of one (`percept data list`)"
+                .into(),
         },
         _ => Error::Io { doing: "read", path: path.to_owned(), source },
     })?;
@@ -353,6 +365,7 @@ fn as_format(
     Ok(match format {
         Format::Idx => idx::IdxFolder::recognise(&contents.path, &contents.files)?.map(Source::Idx),
         Format::Cifar => cifar::CifarFolder::recognise(contents)?.map(Source::Cifar),
+        Format::Svhn => svhn::SvhnFolder::recognise(contents).map(Source::Svhn),
         Format::Npz => {
             only_file(&["npz"]).map(|file| npz::NpzFile::open(&file)).transpose()?.map(Source::Npz)
         }

@@ -1,6 +1,6 @@
 //! `.npz` files with the keys of MedMNIST (Yang et al. 2023): `train_images`, `train_labels`, the same with `val_` and `test_`.
 //! An `.npz` file is a ZIP archive of `.npy` arrays; images are u8 [N, height, width] or [N, height, width, 3], labels
-//! integers `[N]` or [N, 1].
+//! integers `[N]` or [N, 1]. Classes are numbers, unless a file `class_names.txt` beside the archive names them, one a line.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::{Training, most_unpacked};
+use super::{Training, class_names, most_unpacked};
 use crate::{Dataset, Error, ImageShape, TestPart};
 
 /// The longest header of a `.npy` array that is read, in bytes. NumPy's own limit is 10,000.
@@ -21,6 +21,7 @@ const MOST_HEADER: usize = 16_384;
 pub struct NpzFile {
     path: PathBuf,
     keys: BTreeSet<String>,
+    class_names: Option<Vec<String>>,
 }
 
 /// An array as it stands in the file.
@@ -44,7 +45,8 @@ impl NpzFile {
         let names = archive.file_names().flatten();
         let keys: BTreeSet<String> =
             names.map(|name| name.trim_end_matches(".npy").to_owned()).collect();
-        let file = Self { path: path.to_owned(), keys };
+        let class_names = path.parent().map(class_names::of_folder).transpose()?.flatten();
+        let file = Self { path: path.to_owned(), keys, class_names };
         match file.has("train") || file.has("test") {
             true => Ok(file),
             false => {
@@ -79,9 +81,9 @@ impl NpzFile {
         if own {
             train.append(self.part("val")?, &self.path)?;
         }
-        let classes = class_count(&train.labels);
+        let names = self.class_names(&train.labels);
         let words = if own { "training and validation part" } else { "training part" };
-        let dataset = train.dataset(self.describe(words), classes)?;
+        let dataset = train.dataset(self.describe(words), names)?;
         let len = dataset.len() as u32;
         Ok(Training { dataset, validation: own.then_some(count..len) })
     }
@@ -100,9 +102,15 @@ impl NpzFile {
             }
             let test = this.part("test")?;
             let of = if labels.is_empty() { &test.labels } else { &labels };
-            let classes = class_count(of);
-            test.dataset(this.describe("test part"), classes)
+            let names = this.class_names(of);
+            test.dataset(this.describe("test part"), names)
         }))
+    }
+
+    /// The names that the file beside it gives, or as many numbers as the labels need.
+    fn class_names(&self, labels: &[u32]) -> Vec<String> {
+        let count = || labels.iter().max().map_or(0, |&label| label as usize + 1);
+        self.class_names.clone().unwrap_or_else(|| class_names::numbers(count()))
     }
 
     fn part(&self, part: &str) -> Result<Part, Error> {
@@ -206,10 +214,6 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Error> {
     })
 }
 
-fn class_count(labels: &[u32]) -> usize {
-    labels.iter().max().map_or(0, |&label| label as usize + 1)
-}
-
 /// One part in memory.
 struct Part {
     shape: ImageShape,
@@ -231,8 +235,7 @@ impl Part {
         Ok(())
     }
 
-    fn dataset(self, description: String, classes: usize) -> Result<Dataset, Error> {
-        let names = (0..classes).map(|class| class.to_string()).collect();
+    fn dataset(self, description: String, names: Vec<String>) -> Result<Dataset, Error> {
         Dataset::new(description, self.shape, self.images, self.labels, names)
     }
 }
