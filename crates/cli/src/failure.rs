@@ -123,7 +123,26 @@ impl From<DataError> for Failure {
             DataError::Setting { .. } => Exit::Usage,
             _ => Exit::Data,
         };
-        Self::of(exit, &error).hint(data_hint(&error))
+        let hint = match &error {
+            DataError::NotFetched { name, .. } => {
+                format!("`percept data fetch {name}` gets it; nothing is downloaded unasked")
+            }
+            error => data_hint(error).to_owned(),
+        };
+        Self::of(exit, &error).hint(hint)
+    }
+}
+
+#[cfg(feature = "fetch")]
+impl From<percept::fetch::Error> for Failure {
+    fn from(error: percept::fetch::Error) -> Self {
+        use percept::fetch::Error as FetchError;
+        let exit = match error {
+            FetchError::Origin { .. } => Exit::Usage,
+            FetchError::Io { .. } => Exit::Output,
+            _ => Exit::Data,
+        };
+        Self::of(exit, &error).hint(error.hint())
     }
 }
 

@@ -9,7 +9,7 @@ use percept::data::sources::{Format, Reading};
 #[derive(Clone, Debug, Default, Args)]
 #[group(id = "format-settings", multiple = true)]
 pub(crate) struct FormatSettings {
-    /// What the data are, where they are not recognised: folders, table, npz, idx, cifar, shards
+    /// What the data are, where they are not recognised: folders, table, npz, idx, cifar, svhn, shards
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
     /// Columns of a table, by name or counted from 1
@@ -120,6 +120,6 @@ mod tests {
             assert!(size(wrong).is_err(), "{wrong}");
         }
         assert_eq!(format("folders"), Ok(Format::Folders));
-        assert!(format("jpeg").is_err_and(|message| message.contains("idx, cifar, folders")));
+        assert!(format("jpeg").is_err_and(|message| message.contains("idx, cifar, svhn, folders")));
     }
 }

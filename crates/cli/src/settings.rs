@@ -21,8 +21,9 @@ const TRAINING_OF_OWN_NETWORKS: &str = "mlp";
 #[derive(Clone, Debug, Default, Args)]
 #[group(id = "settings", multiple = true)]
 pub(crate) struct Settings {
-    /// `mnist` (inside the program, the default), a folder of pictures in class folders, or another data set
-    #[arg(long, value_name = "mnist|DIR|FILE")]
+    /// `mnist` (inside the program, the default), a folder of pictures in class folders, or another data set; a name of
+    /// `percept data list` once it was fetched
+    #[arg(long, value_name = "NAME|DIR|FILE")]
     pub(crate) data: Option<String>,
     /// A preset with the training that suits it, fitted to the data (`percept show` lists them); or a network file (.toml).
     /// By default cnn for the digits inside the program, and for other data what suits them

@@ -8,6 +8,8 @@
 
 pub use percept_data as data;
 pub use percept_eval as eval;
+#[cfg(feature = "fetch")]
+pub use percept_fetch as fetch;
 pub use percept_kernels as kernels;
 pub use percept_mnist as mnist;
 pub use percept_model as model;

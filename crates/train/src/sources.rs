@@ -1,12 +1,12 @@
-//! Opens data by what a person calls it: `mnist`, or where it is.
+//! Opens data by what a person calls it: a name such as `mnist` or `cifar10`, or where it is.
 
 use crate::error::TrainError;
+use percept_data::named;
 use percept_data::sources::{self, Reading, Source, Training};
 use percept_data::{
     Dataset, Decoding, HoldOut, ImageShape, Normalisation, Preprocessing, Sizing, Splits, TestPart,
 };
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 /// SHA-256 fingerprint that [`Dataset::fingerprint`] gives for MNIST's training images, wherever they were read from. For
@@ -47,8 +47,8 @@ pub struct Opened {
     pub notes: Vec<String>,
 }
 
-/// Finds `mnist` (the digits inside the program), or a folder or file of a format that [`sources::recognise`] knows. Pictures
-/// are read as `decoding` says; a number of threads will do.
+/// Finds `mnist` (the digits inside the program), a folder or file of a format that [`sources::recognise`] knows, or a named
+/// set that was fetched. Pictures are read as `decoding` says; a number of threads will do.
 ///
 /// # Errors
 /// [`TrainError::Data`] naming what was expected and what was found.
@@ -88,7 +88,7 @@ fn find_sized(
         let (place, reading, notes) = (Place::Mnist, Reading::default(), Vec::new());
         return Ok(Found { place, sizing: None, decoding, reading, notes });
     }
-    let source = sources::recognise_with(Path::new(data), reading, &decoding)?;
+    let source = sources::recognise_with(&named::locate(data)?, reading, &decoding)?;
     let mut notes = source.notes().to_vec();
     let sizing = match (sizing, &source) {
         (Some(sizing), Source::Pictures(_)) => Some(sizing),
@@ -117,7 +117,7 @@ pub fn for_input(
     if data == "mnist" {
         return Ok(reading);
     }
-    let source = sources::recognise_with(Path::new(data), &reading, decoding)?;
+    let source = sources::recognise_with(&named::locate(data)?, &reading, decoding)?;
     if let Source::Pictures(_) = source {
         reading.size.get_or_insert([input.height, input.width]);
         reading.colour.get_or_insert(input.channels == 3);

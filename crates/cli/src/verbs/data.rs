@@ -1,7 +1,10 @@
-//! `percept data`: looks at data.
+//! `percept data`: looks at data, and fetches sets that have a name.
 
 mod cache;
 mod check;
+#[cfg(feature = "fetch")]
+mod fetch;
+mod list;
 
 use crate::caching::CacheSettings;
 use crate::failure::Failure;
@@ -14,7 +17,7 @@ use percept::data::{Decoding, Loader, Part};
 use percept::train::{presets, sources};
 use std::path::PathBuf;
 
-/// Look at data
+/// Look at data, and fetch image sets by name
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -25,6 +28,9 @@ pub(crate) struct Arguments {
 enum Verb {
     Cache(cache::Cache),
     Check(check::Check),
+    #[cfg(feature = "fetch")]
+    Fetch(fetch::Fetch),
+    List(list::List),
     Preview(Preview),
 }
 
@@ -37,8 +43,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 struct Preview {
-    /// `mnist`, or a folder or file with a data set
-    #[arg(long, value_name = "mnist|DIR|FILE", default_value = "mnist")]
+    /// The name of a data set (`percept data list`), or a folder or file with one
+    #[arg(long, value_name = "NAME|DIR|FILE", default_value = "mnist")]
     data: String,
     #[command(flatten)]
     format: FormatSettings,
@@ -62,6 +68,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.verb {
         Verb::Cache(arguments) => cache::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
+        #[cfg(feature = "fetch")]
+        Verb::Fetch(arguments) => fetch::run(arguments),
+        Verb::List(arguments) => list::run(arguments),
         Verb::Preview(arguments) => preview(arguments),
     }
 }

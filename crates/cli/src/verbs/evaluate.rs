@@ -28,8 +28,8 @@ Examples:
 pub(crate) struct Arguments {
     /// The model file
     model: PathBuf,
-    /// `mnist`, or a folder or file with a data set; by default what the model was trained with
-    #[arg(long, value_name = "mnist|DIR|FILE")]
+    /// The name of a data set (`percept data list`), or a folder or file with one; by default what the model was trained with
+    #[arg(long, value_name = "NAME|DIR|FILE")]
     data: Option<String>,
     #[command(flatten)]
     format: FormatSettings,

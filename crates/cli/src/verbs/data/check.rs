@@ -8,7 +8,7 @@ use crate::text_table::{self, Side};
 use crate::{output, safe_text};
 use clap::Args;
 use percept::data::check::{self, ClassSheet, Counted, Example, Findings};
-use percept::data::{Decoding, sources};
+use percept::data::{Decoding, named, sources};
 use serde_json::json;
 use std::fmt::Write;
 use std::fs;
@@ -29,8 +29,8 @@ of the same scene may be taken for one.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Check {
-    /// The data set: a folder or a file
-    data: PathBuf,
+    /// The data set: a folder, a file, or the name of a set that was fetched (`percept data list`)
+    data: String,
     #[command(flatten)]
     format: FormatSettings,
     /// Draw up to 100 pictures of each class into this folder, a PNG a class
@@ -53,14 +53,14 @@ const ON_A_SHEET: usize = 100;
 const LISTED: usize = 10;
 
 pub(super) fn run(arguments: &Check) -> Result<(), Failure> {
-    if arguments.data == Path::new("mnist") && !arguments.data.exists() {
+    if arguments.data == "mnist" && !Path::new("mnist").exists() {
         return Err(Failure::usage("the digits inside the program need no check")
             .hint("name a folder or a file with a data set"));
     }
     let watcher = Some(data_watcher(None, false));
     let decoding = Decoding { threads: arguments.threads, watcher, cache: None };
-    let reading = arguments.format.reading();
-    let source = sources::recognise_with(&arguments.data, &reading, &decoding)?;
+    let place = named::locate(&arguments.data)?;
+    let source = sources::recognise_with(&place, &arguments.format.reading(), &decoding)?;
     let findings = check::examine(&source, &decoding)?;
     if let Some(folder) = &arguments.sheets {
         let sheets = check::class_sheets(&source, ON_A_SHEET, &decoding)?;
@@ -147,7 +147,7 @@ fn text(arguments: &Check, findings: &Findings, notes: &[String], problems: &[Pr
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<10}{}", safe_text::one_line(value));
     };
-    line("data", &arguments.data.display().to_string());
+    line("data", &arguments.data);
     notes.iter().for_each(|note| line("", note));
     line("sizes", &counted(&findings.sizes));
     line("formats", &counted(&findings.formats));
