@@ -408,3 +408,19 @@ fn the_real_sets_are_read() {
         assert_eq!((test.len(), test.class_names()), (10_000, data.class_names()));
     }
 }
+
+#[test]
+fn a_file_beside_an_npz_file_names_its_classes() {
+    let (folder, path) = npz_with(|_| {});
+    write(folder.path(), "class_names.txt", "cat\ndog\nbird\n");
+    let source = recognise(&path).unwrap();
+    assert_eq!(source.train(None, 1).unwrap().dataset.class_names(), ["cat", "dog", "bird"]);
+    let test = source.test(None, 1).unwrap().unwrap().open().unwrap();
+    assert_eq!(test.dataset.class_names(), ["cat", "dog", "bird"]);
+    write(folder.path(), "class_names.txt", "cat\ndog\n");
+    let message = refusal(&path);
+    assert!(
+        message.contains("expected labels from 0 to 1, found label 2 at example 0"),
+        "{message}"
+    );
+}

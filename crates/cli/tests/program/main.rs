@@ -12,6 +12,7 @@ mod digits;
 mod help;
 mod interruption;
 mod models;
+mod named_sets;
 mod picture_folders;
 mod program;
 mod sample;
