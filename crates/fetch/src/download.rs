@@ -1,7 +1,7 @@
 //! One file over HTTP: received in as many pieces as it takes.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -117,8 +117,9 @@ impl<'a> Download<'a> {
             _ => self.agent.get(url).header(RANGE, format!("bytes={here}-")),
         };
         let response = request.call().map_err(|source| {
-            let url = url.to_owned();
-            Stop::Later(Error::Unreachable { url, source: Box::new(source) })
+            let passing = passing(&source);
+            let error = Error::Unreachable { url: url.to_owned(), source: Box::new(source) };
+            if passing { Stop::Later(error) } else { Stop::Never(error) }
         })?;
         let start = self.start(url, here, &response)?;
         let announced = number(&response, CONTENT_LENGTH).map(|len| len.saturating_add(start));
@@ -226,6 +227,15 @@ impl<'a> Download<'a> {
         };
         let expected = total.map_or_else(|| "all".to_owned(), |total| total.to_string());
         Err(Stop::Later(Error::CutOff { url: url.to_owned(), expected, found: here, reason }))
+    }
+}
+
+/// Whether it may be better in a moment. A certificate that is not trusted comes as invalid data.
+fn passing(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => error.kind() != ErrorKind::InvalidData,
+        ureq::Error::Timeout(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+        _ => false,
     }
 }
 

@@ -340,6 +340,8 @@ fn redirections() {
     });
     let message = fetch(&set, &server, cache.path()).0.unwrap_err();
     assert!(message.contains("too many redirects"), "{message}");
+    // Ten redirections were followed, once.
+    assert_eq!(server.requests().len(), 11);
 }
 
 #[test]
