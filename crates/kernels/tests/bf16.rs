@@ -97,8 +97,12 @@ fn gathered_pixels_are_the_same_on_every_body() {
             let places = reversed(pixels, pitch);
             let table = PixelTable::new(places.iter().copied());
             let line: Vec<_> = (0..pixels).map(|pixel| Some(pixel * pitch)).collect();
-            let kinds =
-                [(Pixels::Table(&table), places), (Pixels::Line { pitch, count: pixels }, line)];
+            let part: Vec<_> = places[..pixels / 2].to_vec();
+            let kinds = [
+                (Pixels::Table { table: &table, count: pixels }, places),
+                (Pixels::Table { table: &table, count: part.len() }, part),
+                (Pixels::Line { pitch, count: pixels }, line),
+            ];
             for (source, places) in kinds {
                 let at = |pixel: isize, channel: usize| {
                     let place = usize::try_from(pixel).ok().and_then(|p| *places.get(p)?);
@@ -153,10 +157,14 @@ fn products_agree_with_sums_in_f64() {
         for (case, (images, outer, inner, pitch, segments, columns)) in
             PRODUCTS.into_iter().enumerate()
         {
-            for (relu, gap) in [(false, 0), (true, 0), (false, 3)] {
-                let rows = Grid { outer, outer_pitch: inner * pitch, inner, inner_pitch: pitch };
+            // Pixels behind each row are the frame's.
+            for (relu, gap, frame) in
+                [(false, 0, 0), (true, 0, 0), (false, 3, 0), (false, 0, 2), (true, 2, 1)]
+            {
+                let outer_pitch = (inner + frame) * pitch;
+                let rows = Grid { outer, outer_pitch, inner, inner_pitch: pitch };
                 let windows = Windows {
-                    image_pitch: outer * inner * pitch + 32,
+                    image_pitch: outer * outer_pitch + 32,
                     rows,
                     segments: &(0..segments).map(|s| 16 * s).collect::<Vec<_>>(),
                 };
@@ -178,7 +186,9 @@ fn products_agree_with_sums_in_f64() {
                 let mut expected = vec![7.0; len];
                 for pixel in 0..images * outer * inner {
                     let (image, within) = (pixel / (outer * inner), pixel % (outer * inner));
-                    let from = image * windows.image_pitch + within * pitch;
+                    let from = image * windows.image_pitch
+                        + within / inner * outer_pitch
+                        + within % inner * pitch;
                     for n in 0..columns {
                         let terms = (0..segments * SEGMENT).filter(|k| k % 7 != 3).map(|k| {
                             let x = left[from + windows.segments[k / SEGMENT] + k % SEGMENT];
@@ -189,7 +199,11 @@ fn products_agree_with_sums_in_f64() {
                         expected[pixel * width + n] = if relu { sum.max(0.0) } else { sum };
                     }
                 }
-                assert_close(&out, &expected, &format!("{isa}: case {case}, gap {gap}"));
+                assert_close(
+                    &out,
+                    &expected,
+                    &format!("{isa}: case {case}, gap {gap}, frame {frame}"),
+                );
             }
         }
     }
@@ -197,17 +211,17 @@ fn products_agree_with_sums_in_f64() {
 
 #[test]
 fn transposed_products_agree_with_sums_in_f64() {
-    // (images, segments, columns, rows of each row tile, taps)
+    // (segments, columns, rows of each row tile, taps)
     let cases = [
-        (1_usize, 1_usize, 1_usize, vec![1_usize], 1_usize),
-        (1, 2, 10, vec![3, 2], 2),
-        (3, 3, 24, vec![16, 16, 5], 9),
-        (2, 1, 80, vec![16, 9], 3),
-        (4, 2, 17, vec![16], 25),
+        (1_usize, 1_usize, vec![1_usize], 1_usize),
+        (2, 10, vec![3, 2], 2),
+        (9, 24, vec![16, 16, 5], 9),
+        (2, 80, vec![16, 9], 3),
+        (8, 17, vec![16], 25),
     ];
     for isa in units() {
-        for (case, (images, segments, columns, rows, taps)) in cases.iter().enumerate() {
-            let (images, segments, columns) = (*images, *segments, *columns);
+        for (case, (segments, columns, rows, taps)) in cases.iter().enumerate() {
+            let (segments, columns) = (*segments, *columns);
             let tiles: Vec<RowTile> = rows
                 .iter()
                 .enumerate()
@@ -224,36 +238,31 @@ fn transposed_products_agree_with_sums_in_f64() {
                 .collect();
             let row_span = 2 * 16 * rows.len();
             let taps: Vec<Tap> = (0..*taps)
-                .map(|tap| Tap { offset: 3 * tap * 2 * COLUMNS, out_row: tap * row_span })
+                .map(|tap| Tap {
+                    offset: 3 * tap * 2 * COLUMNS,
+                    copy: tap % 2,
+                    out_row: tap * row_span,
+                })
                 .collect();
             let column_pitch = segments * TILE + 3 * taps.len() * 2 * COLUMNS;
-            let planes = Planes {
-                segments,
-                tiles: &tiles,
-                taps: &taps,
-                left_pitch: rows.len() * segments * TILE,
-                right_pitch: columns.div_ceil(COLUMNS) * column_pitch,
-                column_pitch,
-            };
-            let left = rounded(&random(images * planes.left_pitch, case as u64));
-            let right = rounded(&random(images * planes.right_pitch, 60));
+            let copy_pitch = columns.div_ceil(COLUMNS) * column_pitch;
+            let planes = Planes { segments, tiles: &tiles, taps: &taps, column_pitch, copy_pitch };
+            let left = rounded(&random(rows.len() * segments * TILE, case as u64));
+            let right = rounded(&random(2 * copy_pitch, 60));
             let out_len = taps.len() * row_span * columns;
             let mut out = vec![0.5; out_len];
-            multiply_transposed(isa, images, &planes, &left, &right, columns, &mut out);
+            multiply_transposed(isa, &planes, &left, &right, columns, &mut out);
             let mut expected = vec![0.5; out_len];
             for tile in &tiles {
                 for tap in &taps[tile.first_tap..][..tile.taps] {
                     for row in 0..tile.rows {
                         for n in 0..columns {
-                            let terms = (0..images * segments * SEGMENT).map(|index| {
-                                let (image, pixel) =
-                                    (index / (segments * SEGMENT), index % (segments * SEGMENT));
-                                let x = left[image * planes.left_pitch
-                                    + tile.index * segments * TILE
+                            let terms = (0..segments * SEGMENT).map(|pixel| {
+                                let x = left[tile.index * segments * TILE
                                     + pixel / SEGMENT * TILE
                                     + row * SEGMENT
                                     + pixel % SEGMENT];
-                                let g = right[image * planes.right_pitch
+                                let g = right[tap.copy * copy_pitch
                                     + n / COLUMNS * column_pitch
                                     + tap.offset
                                     + pixel / 2 * 2 * COLUMNS

@@ -10,9 +10,11 @@ use super::{COLUMNS, TILE};
 use crate::product::Grid;
 use core::arch::asm;
 use core::arch::x86_64::{
-    __cpuid, __cpuid_count, _mm512_loadu_ps, _mm512_max_ps, _mm512_setzero_ps,
+    __cpuid, __cpuid_count, _MM_HINT_ET0, _mm_prefetch, _mm512_add_ps, _mm512_loadu_ps,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_setzero_ps,
 };
-use core::arch::x86_64::{_mm512_add_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
+use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Rows of a tile.
@@ -151,28 +153,86 @@ macro_rules! clear {
     };
 }
 
-/// Up to 16 rows next to each other: where they begin in both operands, and how many exist.
+/// Up to 16 rows next to each other in the left operand.
 #[derive(Clone, Copy)]
 struct Rows {
+    /// Where they begin.
     from: usize,
+    /// Where their line begins in the output.
     to: usize,
+    /// The first row's place in its line.
+    x: usize,
     count: usize,
 }
 
+/// How the rows of an image are cut into tiles.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Lines of tiles, and rows of each.
+    lines: usize,
+    len: usize,
+    /// Rows from one line of the grid to the next where a tile may run on there. Those beyond the grid's `inner` are
+    /// computed and not written: the pixels of a frame.
+    pitch: usize,
+}
+
+impl Cut {
+    /// Line by line, or all lines as one where that takes fewer tiles.
+    fn new(rows: &Grid) -> Self {
+        let Grid { outer, outer_pitch, inner, inner_pitch } = *rows;
+        let alone = Self { lines: outer, len: inner, pitch: usize::MAX };
+        if inner_pitch == 0 || !outer_pitch.is_multiple_of(inner_pitch) {
+            return alone;
+        }
+        let pitch = outer_pitch / inner_pitch;
+        let together = Self { lines: 1, len: (outer - 1) * pitch + inner, pitch };
+        let runs_on = pitch >= inner && together.tiles() < alone.tiles();
+        if runs_on { together } else { alone }
+    }
+
+    fn tiles(&self) -> usize {
+        self.lines * self.len.div_ceil(ROWS)
+    }
+}
+
 /// The row tiles of a product, in order.
-fn row_tiles<'a>(product: &'a Product<'_, f32>) -> impl Iterator<Item = Rows> + 'a {
+fn row_tiles<'a>(product: &'a Product<'_, f32>, cut: Cut) -> impl Iterator<Item = Rows> + 'a {
     let Product { images, windows, output, .. } = *product;
-    let Grid { outer, outer_pitch, inner, inner_pitch } = windows.rows;
-    (0..images * outer).flat_map(move |row| {
-        let (image, y) = (row / outer, row % outer);
-        let from = image * windows.image_pitch + y * outer_pitch;
-        let to = image * output.image_pitch + y * output.rows.outer_pitch;
-        (0..inner).step_by(ROWS).map(move |x| Rows {
-            from: from + x * inner_pitch,
-            to: to + x * output.rows.inner_pitch,
-            count: ROWS.min(inner - x),
+    let Grid { outer_pitch, inner_pitch, .. } = windows.rows;
+    (0..images * cut.lines).flat_map(move |line| {
+        let (image, line) = (line / cut.lines, line % cut.lines);
+        let from = image * windows.image_pitch + line * outer_pitch;
+        let to = image * output.image_pitch;
+        (0..cut.len).step_by(ROWS).map(move |first| Rows {
+            from: from + first * inner_pitch,
+            to: to + (line + first / cut.pitch) * output.rows.outer_pitch,
+            x: first % cut.pitch,
+            count: ROWS.min(cut.len - first),
         })
     })
+}
+
+/// Segments that are multiplied at once: their tiles of two column tiles stay in the first cache.
+const BLOCK: usize = 18;
+
+/// Pairs of row tiles whose sums wait for the next block of segments.
+const PAIRS: usize = 8;
+
+/// Memory for N tiles of sums that wait for the next block of segments. It takes time to fill, so nothing is there before
+/// it is stored.
+#[repr(C, align(64))]
+struct Sums<const N: usize>(MaybeUninit<[[f32; ROWS * COLUMNS]; N]>);
+
+impl<const N: usize> Sums<N> {
+    fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+
+    /// Where the tiles from `index` on lie.
+    fn tile(&mut self, index: usize) -> *mut f32 {
+        assert!(index < N, "a tile of {N}");
+        self.0.as_mut_ptr().cast::<f32>().wrapping_add(index * ROWS * COLUMNS)
+    }
 }
 
 /// # Safety
@@ -182,66 +242,97 @@ pub(super) unsafe fn multiply(product: &Product<'_, f32>, out: &mut [f32]) {
     // SAFETY: the caller's promise.
     let _tiles = unsafe { Tiles::new() };
     let columns = product.output.columns;
+    let cut = Cut::new(&product.windows.rows);
+    let segments = product.windows.segments.len();
+    let block = segments.div_ceil(segments.div_ceil(BLOCK).max(1)).max(1);
+    let mut sums = Sums::<{ 4 * PAIRS }>::new();
     for start in (0..columns).step_by(2 * COLUMNS) {
-        let two_columns = columns - start > COLUMNS;
-        let mut tiles = row_tiles(product);
-        while let Some(first) = tiles.next() {
-            let second = tiles.next();
-            // SAFETY: the rows and columns lie inside the checked operands.
-            unsafe {
-                match (second, two_columns) {
-                    (Some(second), true) => block::<true, true>(product, start, first, second),
-                    (Some(second), false) => block::<true, false>(product, start, first, second),
-                    (None, true) => block::<false, true>(product, start, first, first),
-                    (None, false) => block::<false, false>(product, start, first, first),
-                }
-                let writer = Writer { product, start, out: out.as_mut_ptr(), len: out.len() };
-                writer.write(first, 0, store_0);
-                if two_columns {
-                    writer.write(first, 1, store_1);
-                }
-                if let Some(second) = second {
-                    writer.write(second, 0, store_2);
-                    if two_columns {
-                        writer.write(second, 1, store_3);
-                    }
+        let mut tiles = row_tiles(product, cut);
+        let (to, len) = (out.as_mut_ptr(), out.len());
+        let writer = Writer { product, pitch: cut.pitch, start, out: to, len };
+        loop {
+            let mut pairs = [None; PAIRS];
+            for pair in &mut pairs {
+                *pair = tiles.next().map(|first| (first, tiles.next()));
+            }
+            if pairs[0].is_none() {
+                break;
+            }
+            for first in (0..segments.max(1)).step_by(block) {
+                let part = first..(first + block).min(segments);
+                for (index, pair) in pairs.iter().flatten().enumerate() {
+                    // SAFETY: the rows and columns lie inside the checked operands; each pair has its four tiles of sums.
+                    unsafe { multiply_pair(&writer, *pair, part.clone(), sums.tile(4 * index)) }
                 }
             }
         }
     }
 }
 
-/// Up to two row tiles times up to two column tiles, over all K, into tiles 0 to 3.
+/// A part of the sums of a pair of row tiles: begun with the bias or with the four tiles at `sums`, and written to the output,
+/// or to `sums` if there is more to come.
 ///
 /// # Safety
 /// As [`multiply`]; the tiles are configured.
 #[inline(always)]
+unsafe fn multiply_pair(
+    writer: &Writer<'_>,
+    (first, second): (Rows, Option<Rows>),
+    part: Range<usize>,
+    sums: *mut f32,
+) {
+    let Writer { product, start, .. } = *writer;
+    let two_columns = product.output.columns - start > COLUMNS;
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (second, two_columns) {
+            (Some(second), true) => block::<true, true>(writer, first, second, part, sums),
+            (Some(second), false) => block::<true, false>(writer, first, second, part, sums),
+            (None, true) => block::<false, true>(writer, first, first, part, sums),
+            (None, false) => block::<false, false>(writer, first, first, part, sums),
+        }
+    }
+}
+
+/// Up to two row tiles times up to two column tiles, over a part of the segments, in tiles 0 to 3.
+///
+/// # Safety
+/// As [`multiply_pair`].
+#[inline(always)]
 unsafe fn block<const TWO_ROWS: bool, const TWO_COLUMNS: bool>(
-    product: &Product<'_, f32>,
-    start: usize,
+    writer: &Writer<'_>,
     first: Rows,
     second: Rows,
+    part: Range<usize>,
+    sums: *mut f32,
 ) {
+    let Writer { product, start, .. } = *writer;
     let Product { windows, left, right, bias, .. } = *product;
     let stride = 2 * windows.rows.inner_pitch;
     let panel = windows.segments.len() * TILE;
-    // SAFETY: the left operand has 16 rows behind every row, the right one whole tiles, the bias whole 16s.
+    let (begins, ends) = (part.start == 0, part.end == windows.segments.len());
+    // Numbers from a sum's row, its column tile and its row tile to the next; every row begins with the same bias.
+    let [row, column_tile, row_tile] =
+        if begins { [0, COLUMNS, 0] } else { [COLUMNS, ROWS * COLUMNS, 2 * ROWS * COLUMNS] };
+    // SAFETY: the left operand has 16 rows behind every row, the right one whole tiles, the bias whole 16s; `sums` has four
+    // tiles, which an earlier part has stored where this one does not begin.
     unsafe {
-        let bias = bias.as_ptr().add(start);
-        load!("0", bias, 0_usize);
+        let from = if begins { bias.as_ptr().add(start) } else { sums.cast_const() };
+        load!("0", from, 4 * row);
         if TWO_COLUMNS {
-            load!("1", bias.add(COLUMNS), 0_usize);
+            load!("1", from.add(column_tile), 4 * row);
         }
         if TWO_ROWS {
-            load!("2", bias, 0_usize);
+            load!("2", from.add(row_tile), 4 * row);
             if TWO_COLUMNS {
-                load!("3", bias.add(COLUMNS), 0_usize);
+                load!("3", from.add(row_tile + column_tile), 4 * row);
             }
         }
-        let (first, second) = (left.as_ptr().add(first.from), left.as_ptr().add(second.from));
-        let mut right = right.as_ptr().add(start / COLUMNS * panel);
-        for segment in windows.segments {
-            load!("4", first.add(*segment), stride);
+        let (left_first, left_second) =
+            (left.as_ptr().add(first.from), left.as_ptr().add(second.from));
+        let mut right = right.as_ptr().add(start / COLUMNS * panel + part.start * TILE);
+        for segment in &windows.segments[part] {
+            load!("4", left_first.add(*segment), stride);
             load!("6", right, 64_usize);
             multiply_add!("0", "4", "6");
             if TWO_COLUMNS {
@@ -249,13 +340,30 @@ unsafe fn block<const TWO_ROWS: bool, const TWO_COLUMNS: bool>(
                 multiply_add!("1", "4", "7");
             }
             if TWO_ROWS {
-                load!("5", second.add(*segment), stride);
+                load!("5", left_second.add(*segment), stride);
                 multiply_add!("2", "5", "6");
                 if TWO_COLUMNS {
                     multiply_add!("3", "5", "7");
                 }
             }
             right = right.add(TILE);
+        }
+        if !ends {
+            let stores = [store_0, store_1, store_2, store_3];
+            for (index, store) in stores.into_iter().enumerate() {
+                store(sums.add(index * ROWS * COLUMNS), 4 * COLUMNS);
+            }
+            return;
+        }
+        writer.write(first, 0, store_0);
+        if TWO_COLUMNS {
+            writer.write(first, 1, store_1);
+        }
+        if TWO_ROWS {
+            writer.write(second, 0, store_2);
+            if TWO_COLUMNS {
+                writer.write(second, 1, store_3);
+            }
         }
     }
 }
@@ -278,6 +386,8 @@ stores!(store_0 "0" store_1 "1" store_2 "2" store_3 "3" store_4 "4" store_5 "5")
 /// Writes tiles of sums to the output.
 struct Writer<'a> {
     product: &'a Product<'a, f32>,
+    /// That of the [`Cut`].
+    pitch: usize,
     start: usize,
     out: *mut f32,
     len: usize,
@@ -291,25 +401,34 @@ impl Writer<'_> {
     unsafe fn write(&self, rows: Rows, column_tile: usize, store: unsafe fn(*mut f32, usize)) {
         let output = self.product.output;
         let start = self.start + column_tile * COLUMNS;
-        let (pitch, columns) = (output.rows.inner_pitch, COLUMNS.min(output.columns - start));
-        let to = rows.to + start;
+        let (grid, columns) = (output.rows, COLUMNS.min(output.columns - start));
+        let to = rows.to + rows.x * grid.inner_pitch + start;
         // Rows that do not exist may be written over those that follow: these are stored later.
-        let fits = rows.count == ROWS
-            || (self.rows_follow_each_other() && to + (ROWS - 1) * pitch + COLUMNS <= self.len);
+        let fits = rows.x + ROWS <= grid.inner
+            || (self.pitch == usize::MAX
+                && self.rows_follow_each_other()
+                && to + (ROWS - 1) * grid.inner_pitch + COLUMNS <= self.len);
         // SAFETY: inside the output, or the scratch tile; the rows that exist are inside the output.
         unsafe {
             if fits && columns == COLUMNS && !output.relu {
-                store(self.out.add(to), 4 * pitch);
+                store(self.out.add(to), 4 * grid.inner_pitch);
                 return;
             }
             let mut tile = Scratch([0.0; ROWS * COLUMNS]);
             store(tile.0.as_mut_ptr(), 4 * COLUMNS);
             let mask = ((1_u32 << columns) - 1) as u16;
+            let (mut line, mut x) = (rows.to + start, rows.x);
             for row in 0..rows.count {
-                let sums = _mm512_loadu_ps(tile.0.as_ptr().add(row * COLUMNS));
-                let sums =
-                    if output.relu { _mm512_max_ps(_mm512_setzero_ps(), sums) } else { sums };
-                _mm512_mask_storeu_ps(self.out.add(to + row * pitch), mask, sums);
+                if x == self.pitch {
+                    (line, x) = (line + grid.outer_pitch, 0);
+                }
+                if x < grid.inner {
+                    let sums = _mm512_loadu_ps(tile.0.as_ptr().add(row * COLUMNS));
+                    let sums =
+                        if output.relu { _mm512_max_ps(_mm512_setzero_ps(), sums) } else { sums };
+                    _mm512_mask_storeu_ps(self.out.add(line + x * grid.inner_pitch), mask, sums);
+                }
+                x += 1;
             }
         }
     }
@@ -328,77 +447,145 @@ struct Scratch([f32; ROWS * COLUMNS]);
 /// Targets whose sums are made at once: one tile each, beside the operands'.
 const TARGETS: usize = 6;
 
+/// Segments of pixels that are summed over at once: what 16 columns and a row tile have of them stays in the first cache.
+const LINE: usize = 12;
+
+/// Tiles of sums that wait for the next line, in the first cache too.
+const WAITING: usize = 32;
+
 /// # Safety
 /// The processor has AMX, granted, and AVX-512; the operands are checked.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(super) unsafe fn multiply_transposed(product: &Transposed<'_>, out: &mut [f32]) {
     // SAFETY: the caller's promise.
     let _tiles = unsafe { Tiles::new() };
-    for tile in product.planes.tiles {
-        let mut targets = product.targets(tile);
+    let Transposed { planes, columns, .. } = *product;
+    let mut sums = Sums::<WAITING>::new();
+    for tile in planes.tiles {
+        let width = (TARGETS / tile.taps.max(1)).max(1);
+        // With more targets than may wait, all segments are one line.
+        let most = if tile.taps * width <= WAITING { LINE } else { planes.segments };
+        let line = planes.segments.div_ceil(planes.segments.div_ceil(most.max(1)).max(1)).max(1);
+        for start in (0..columns).step_by(width * COLUMNS) {
+            let columns = start..(start + width * COLUMNS).min(columns);
+            for first in (0..planes.segments).step_by(line) {
+                let line = first..(first + line).min(planes.segments);
+                let part = Part { product, tile, line };
+                // SAFETY: the caller's promise; there is a tile of sums for each target, or one line alone.
+                unsafe { part.add(columns.clone(), sums.tile(0), out) }
+            }
+        }
+    }
+}
+
+/// The products of a row tile and a line of segments.
+struct Part<'a> {
+    product: &'a Transposed<'a>,
+    tile: &'a RowTile,
+    line: Range<usize>,
+}
+
+impl Part<'_> {
+    /// Adds the products to the targets in some columns.
+    ///
+    /// # Safety
+    /// As [`multiply_transposed`]; the tiles are configured; `sums` has a tile for each target, or the line is all segments.
+    #[inline(always)]
+    unsafe fn add(&self, columns: Range<usize>, sums: *mut f32, out: &mut [f32]) {
+        let total = columns.len().div_ceil(COLUMNS) * self.tile.taps;
+        // As equal as possible: a few targets alone would wait for their own sums.
+        let most = total.div_ceil(total.div_ceil(TARGETS).max(1));
+        let mut targets = self.product.targets(self.tile, columns);
+        let mut sums = sums;
         loop {
             let mut some = [Target { right: 0, out: 0, columns: 0 }; TARGETS];
             let mut count = 0;
-            for (slot, target) in some.iter_mut().zip(targets.by_ref()) {
+            for (slot, target) in some[..most].iter_mut().zip(targets.by_ref()) {
                 *slot = target;
                 count += 1;
             }
-            // SAFETY: the rows and targets lie inside the checked operands.
+            // SAFETY: the caller's promise; the targets lie inside the checked operands.
             unsafe {
                 match count {
                     0 => break,
-                    1 => transposed_block::<1>(product, tile, &some),
-                    2 => transposed_block::<2>(product, tile, &some),
-                    3 => transposed_block::<3>(product, tile, &some),
-                    4 => transposed_block::<4>(product, tile, &some),
-                    5 => transposed_block::<5>(product, tile, &some),
-                    _ => transposed_block::<6>(product, tile, &some),
+                    1 => self.add_targets::<1>(&some, sums, out),
+                    2 => self.add_targets::<2>(&some, sums, out),
+                    3 => self.add_targets::<3>(&some, sums, out),
+                    4 => self.add_targets::<4>(&some, sums, out),
+                    5 => self.add_targets::<5>(&some, sums, out),
+                    _ => self.add_targets::<6>(&some, sums, out),
                 }
-                let stores = [store_0, store_1, store_2, store_3, store_4, store_5];
-                for (target, store) in some[..count].iter().zip(stores) {
+            }
+            sums = sums.wrapping_add(count * ROWS * COLUMNS);
+        }
+    }
+
+    /// Adds the products for N targets, in tiles 0 to N - 1, to what earlier lines have left at `sums`, and those of the last
+    /// line with it to the output.
+    ///
+    /// # Safety
+    /// As [`add`](Self::add).
+    #[inline(always)]
+    unsafe fn add_targets<const N: usize>(
+        &self,
+        targets: &[Target; TARGETS],
+        sums: *mut f32,
+        out: &mut [f32],
+    ) {
+        let Self { product, tile, .. } = *self;
+        let Transposed { planes, left, right, .. } = *product;
+        let (begins, ends) = (self.line.start == 0, self.line.end == planes.segments);
+        if ends {
+            targets[..N].iter().for_each(|target| fetch(product, tile, *target, out));
+        }
+        // SAFETY: both operands have whole tiles for every segment from their offsets on; an earlier line has stored what is
+        // at `sums` where this one does not begin; the rows and columns that exist lie inside the output.
+        unsafe {
+            macro_rules! begin {
+                ($($index:literal $tile:literal)*) => {
+                    $(if N > $index {
+                        if begins {
+                            clear!($tile);
+                        } else {
+                            load!($tile, sums.add($index * ROWS * COLUMNS), 4 * COLUMNS);
+                        }
+                    })*
+                };
+            }
+            begin!(0 "0" 1 "1" 2 "2" 3 "3" 4 "4" 5 "5");
+            let left = left.as_ptr().add(product.start(tile));
+            for segment in self.line.clone() {
+                load!("6", left.add(segment * TILE), 64_usize);
+                let right = right.as_ptr().add(segment * TILE);
+                macro_rules! target {
+                    ($($index:literal $tile:literal)*) => {
+                        $(if N > $index {
+                            load!("7", right.add(targets[$index].right), 64_usize);
+                            multiply_add!($tile, "6", "7");
+                        })*
+                    };
+                }
+                target!(0 "0" 1 "1" 2 "2" 3 "3" 4 "4" 5 "5");
+            }
+            let stores = [store_0, store_1, store_2, store_3, store_4, store_5];
+            for (index, (target, store)) in targets[..N].iter().zip(stores).enumerate() {
+                if ends {
                     add_tile(product, tile, *target, store, out);
+                } else {
+                    store(sums.add(index * ROWS * COLUMNS), 4 * COLUMNS);
                 }
             }
         }
     }
 }
 
-/// The sums of a row tile for N targets, over all pixels of all images, into tiles 0 to N - 1.
-///
-/// # Safety
-/// As [`multiply_transposed`]; the tiles are configured.
+/// Begins to bring a target's numbers of the output into the cache: the gradient of a wide layer is larger than that.
 #[inline(always)]
-unsafe fn transposed_block<const N: usize>(
-    product: &Transposed<'_>,
-    tile: &RowTile,
-    targets: &[Target; TARGETS],
-) {
-    let Transposed { images, planes, left, right, .. } = *product;
-    // SAFETY: both operands have whole tiles for every segment from their offsets on.
-    unsafe {
-        clear!("0" "1" "2" "3" "4" "5");
-        for image in 0..images {
-            let left = left.as_ptr().add(image * planes.left_pitch + product.start(tile));
-            let right = right.as_ptr().add(image * planes.right_pitch);
-            for segment in 0..planes.segments {
-                load!("6", left.add(segment * TILE), 64_usize);
-                let right = right.add(segment * TILE);
-                macro_rules! target {
-                    ($index:literal $tile:literal) => {
-                        if N > $index {
-                            load!("7", right.add(targets[$index].right), 64_usize);
-                            multiply_add!($tile, "6", "7");
-                        }
-                    };
-                }
-                target!(0 "0");
-                target!(1 "1");
-                target!(2 "2");
-                target!(3 "3");
-                target!(4 "4");
-                target!(5 "5");
-            }
-        }
+fn fetch(product: &Transposed<'_>, tile: &RowTile, target: Target, out: &[f32]) {
+    for row in &tile.out_rows[..tile.rows] {
+        let at = out.as_ptr().wrapping_add(target.out + *row as usize * product.columns);
+        // SAFETY: a prefetch may be given any address, on every x86 processor.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast()) }
     }
 }
 

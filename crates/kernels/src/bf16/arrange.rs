@@ -75,8 +75,13 @@ pub fn turn(isa: Isa, from: &[f32], pitch: usize, rows: usize, columns: usize, t
 /// Where the numbers of each of a line of pixels begin.
 #[derive(Clone, Copy, Debug)]
 pub enum Pixels<'a> {
-    /// Each pixel's place by itself; zeros behind the last one.
-    Table(&'a PixelTable),
+    /// Each pixel's place by itself, for the first `count` of a table; zeros behind them.
+    Table {
+        /// The places.
+        table: &'a PixelTable,
+        /// Pixels, at most as many as the table has.
+        count: usize,
+    },
     /// `count` pixels `pitch` apart; zeros behind them.
     Line {
         /// Numbers from one pixel to the next.
@@ -88,10 +93,7 @@ pub enum Pixels<'a> {
 
 /// The places of a line of pixels.
 #[derive(Clone, Debug, Default)]
-pub struct PixelTable {
-    places: Vec<u32>,
-    last: Option<usize>,
-}
+pub struct PixelTable(Vec<u32>);
 
 /// Marks a pixel of zeros.
 const NO_PIXEL: u32 = u32::MAX;
@@ -103,21 +105,18 @@ impl PixelTable {
     /// When a place is beyond 2^32 - 2.
     #[must_use]
     pub fn new(places: impl Iterator<Item = Option<usize>>) -> Self {
-        let mut table = Self::default();
-        for place in places {
-            table.last = table.last.max(place);
-            let place = place.map(|place| u32::try_from(place).ok().filter(|at| *at != NO_PIXEL));
-            table.places.push(place.map_or(NO_PIXEL, |at| at.expect("fewer than 2^32 numbers")));
-        }
-        table
+        let place = |at: usize| u32::try_from(at).ok().filter(|at| *at != NO_PIXEL);
+        let place = |at: usize| place(at).expect("fewer than 2^32 numbers");
+        Self(places.map(|at| at.map_or(NO_PIXEL, place)).collect())
     }
+}
 
-    #[inline(always)]
-    fn at(&self, index: usize) -> Option<usize> {
-        match self.places.get(index) {
-            None | Some(&NO_PIXEL) => None,
-            Some(at) => Some(*at as usize),
-        }
+/// The place of a pixel of a table's first ones.
+#[inline(always)]
+fn placed(places: &[u32], index: usize) -> Option<usize> {
+    match places.get(index) {
+        None | Some(&NO_PIXEL) => None,
+        Some(at) => Some(*at as usize),
     }
 }
 
@@ -126,7 +125,7 @@ impl Pixels<'_> {
     #[inline(always)]
     fn at(&self, index: usize) -> Option<usize> {
         match self {
-            Self::Table(table) => table.at(index),
+            Self::Table { table, count } => placed(&table.0[..*count], index),
             Self::Line { pitch, count } => (index < *count).then_some(index * pitch),
         }
     }
@@ -134,7 +133,11 @@ impl Pixels<'_> {
     /// Where the last pixel in memory begins.
     fn last(&self) -> Option<usize> {
         match self {
-            Self::Table(table) => table.last,
+            Self::Table { table, count } => {
+                // NO_PIXEL becomes 0, and every place one more than it is.
+                let last = table.0[..*count].iter().map(|at| at.wrapping_add(1)).max()?;
+                (last as usize).checked_sub(1)
+            }
             Self::Line { pitch, count } => count.checked_sub(1).map(|last| last * pitch),
         }
     }
@@ -152,7 +155,7 @@ fn check_pixels(from: &[f32], pixels: Pixels<'_>, channels: usize) {
 /// to `[channels rounded up / 16, segments, 16, 32]`.
 ///
 /// # Panics
-/// When the lengths do not fit.
+/// When the lengths do not fit, or a table has fewer pixels.
 pub fn gather_planes(
     isa: Isa,
     from: &[f32],
@@ -169,8 +172,10 @@ pub fn gather_planes(
         // SAFETY: the `Isa` proves the features; the lengths are checked above.
         _ => unsafe {
             match pixels {
-                Pixels::Table(table) => {
-                    simd::gather_planes(from, |index| table.at(index), channels, segments, to);
+                Pixels::Table { table, count } => {
+                    let places = &table.0[..count];
+                    let place = |index: usize| placed(places, index);
+                    simd::gather_planes(from, place, channels, segments, to);
                 }
                 Pixels::Line { pitch, count } => {
                     let place = |index: usize| (index < count).then_some(index * pitch);
@@ -191,7 +196,7 @@ pub fn gather_planes(
 /// to `[channels rounded up / 16, pairs, 16, 2]`.
 ///
 /// # Panics
-/// When the lengths do not fit.
+/// When the lengths do not fit, or a table has fewer pixels.
 pub fn gather_pairs(
     isa: Isa,
     from: &[f32],
@@ -210,8 +215,9 @@ pub fn gather_pairs(
         // SAFETY: the `Isa` proves the features; the lengths are checked above.
         _ => unsafe {
             match pixels {
-                Pixels::Table(table) => {
-                    let place = |index: usize| table.at(index.wrapping_add_signed(first));
+                Pixels::Table { table, count } => {
+                    let places = &table.0[..count];
+                    let place = |index: usize| placed(places, index.wrapping_add_signed(first));
                     simd::gather_pairs(from, place, channels, pairs, to);
                 }
                 Pixels::Line { pitch, count } => {

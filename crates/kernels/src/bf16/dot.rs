@@ -113,7 +113,7 @@ unsafe fn tile<const M: usize, const N: usize>(
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(super) unsafe fn multiply_transposed(product: &Transposed<'_>, out: &mut [f32]) {
     for tile in product.planes.tiles {
-        let mut targets = product.targets(tile);
+        let mut targets = product.targets(tile, 0..product.columns);
         while let Some(first) = targets.next() {
             let (pair, count) = match targets.next() {
                 Some(second) => ([first, second], 2),
@@ -141,26 +141,23 @@ unsafe fn transposed_tile<const M: usize, const N: usize>(
     targets: &[Target; 2],
     out: &mut [f32],
 ) {
-    let Transposed { images, planes, left, right, columns } = *product;
+    let Transposed { planes, left, right, columns } = *product;
     let start = product.start(tile);
     // SAFETY: the offsets stay inside the operands, whose lengths `multiply_transposed` has checked; the output is
     // touched under a mask where its columns end.
     unsafe {
         let mut sums = [[_mm512_setzero_ps(); N]; M];
-        for image in 0..images {
-            let left = left.as_ptr().add(image * planes.left_pitch + start + first * SEGMENT);
-            let right = right.as_ptr().add(image * planes.right_pitch);
-            for pair in 0..planes.segments * SEGMENT / 2 {
-                let mut vectors = [_mm512_setzero_si512(); N];
-                for (vector, target) in vectors.iter_mut().zip(targets) {
-                    *vector = load(right.add(target.right + pair * 2 * COLUMNS));
-                }
-                let left = left.add(pair / (SEGMENT / 2) * TILE + pair % (SEGMENT / 2) * 2);
-                for (m, row) in sums.iter_mut().enumerate() {
-                    let x = broadcast(left.add(m * SEGMENT));
-                    for (sum, vector) in row.iter_mut().zip(vectors) {
-                        *sum = dot(*sum, x, vector);
-                    }
+        let (left, right) = (left.as_ptr().add(start + first * SEGMENT), right.as_ptr());
+        for pair in 0..planes.segments * SEGMENT / 2 {
+            let mut vectors = [_mm512_setzero_si512(); N];
+            for (vector, target) in vectors.iter_mut().zip(targets) {
+                *vector = load(right.add(target.right + pair * 2 * COLUMNS));
+            }
+            let left = left.add(pair / (SEGMENT / 2) * TILE + pair % (SEGMENT / 2) * 2);
+            for (m, row) in sums.iter_mut().enumerate() {
+                let x = broadcast(left.add(m * SEGMENT));
+                for (sum, vector) in row.iter_mut().zip(vectors) {
+                    *sum = dot(*sum, x, vector);
                 }
             }
         }

@@ -5,6 +5,7 @@ use super::{Bf16, COLUMNS, SEGMENT, TILE};
 use crate::body::per_isa;
 use crate::isa::{Bf16Unit, Isa};
 use crate::product::Grid;
+use std::ops::Range;
 
 /// Rows of a tile: what a unit may read at once, beginning at any row of the left operand.
 pub const ROWS: usize = 16;
@@ -150,7 +151,7 @@ pub(super) struct Product<'a, T> {
 /// Up to 16 rows of the left operand of [`multiply_transposed`] that lie together, tile by tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowTile {
-    /// Which of an image's row tiles it is; the tiles of its segments follow each other.
+    /// Which of the left operand's row tiles it is; the tiles of its segments follow each other.
     pub index: usize,
     /// Rows that exist.
     pub rows: usize,
@@ -167,6 +168,8 @@ pub struct RowTile {
 pub struct Tap {
     /// Where the pair that the first pixel of the left operand meets begins, in the pairs of 16 columns; whole pairs.
     pub offset: usize,
+    /// Which copy of the right operand that is.
+    pub copy: usize,
     /// Added to a row's output row.
     pub out_row: usize,
 }
@@ -174,33 +177,30 @@ pub struct Tap {
 /// How the operands of [`multiply_transposed`] lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Planes<'a> {
-    /// Segments of pixels that are summed over in each image.
+    /// Segments of pixels that are summed over.
     pub segments: usize,
     /// The row tiles; the left operand has a tile of 16 rows by a segment of pixels for each of their segments.
     pub tiles: &'a [RowTile],
     /// The taps of all row tiles.
     pub taps: &'a [Tap],
-    /// Numbers of the left operand from one image to the next.
-    pub left_pitch: usize,
-    /// Numbers of the right operand from one image to the next.
-    pub right_pitch: usize,
     /// Numbers of the right operand from 16 columns to the next.
     pub column_pitch: usize,
+    /// Numbers of the right operand from one copy to the next.
+    pub copy_pitch: usize,
 }
 
 impl Planes<'_> {
-    /// Numbers of the left operand for so many images. `None` where they pass the address space.
-    fn left_span(&self, images: usize) -> Option<usize> {
-        let last_image = images.checked_sub(1)?.checked_mul(self.left_pitch)?;
+    /// Numbers of the left operand. `None` where they pass the address space.
+    fn left_span(&self) -> Option<usize> {
         let tiles = self.tiles.iter().map(|tile| tile.index).max()?.checked_add(1)?;
-        last_image.checked_add(tiles.checked_mul(self.segments)?.checked_mul(TILE)?)
+        tiles.checked_mul(self.segments)?.checked_mul(TILE)
     }
 
-    fn right_span(&self, images: usize, columns: usize) -> Option<usize> {
-        let last_image = images.checked_sub(1)?.checked_mul(self.right_pitch)?;
+    fn right_span(&self, columns: usize) -> Option<usize> {
         let last_columns = (columns.div_ceil(COLUMNS) - 1).checked_mul(self.column_pitch)?;
-        let last_tap = self.taps.iter().map(|tap| tap.offset).max()?;
-        let before = last_image.checked_add(last_columns)?.checked_add(last_tap)?;
+        let start = |tap: &Tap| tap.copy.checked_mul(self.copy_pitch)?.checked_add(tap.offset);
+        let last_tap = self.taps.iter().map(start).reduce(|a, b| Some(a?.max(b?)))??;
+        let before = last_columns.checked_add(last_tap)?;
         before.checked_add(self.segments.checked_mul(TILE)?)
     }
 
@@ -216,31 +216,30 @@ impl Planes<'_> {
     }
 }
 
-/// `out[row, n]` += sum over images and pixels of `left[row, pixel]` * `right[pixel, n]`, for each row and tap.
+/// `out[row, n]` += sum over pixels of `left[row, pixel]` * `right[pixel, n]`, for each row and tap.
 ///
 /// # Shapes
-/// left `[images, tiles, segments, 16, 32]` as [`gather_planes`](super::arrange::gather_planes) writes it, right
-/// `[images, columns / 16, pairs, 16, 2]` as [`gather_pairs`](super::arrange::gather_pairs) writes it, both with the
+/// left `[tiles, segments, 16, 32]` as [`gather_planes`](super::arrange::gather_planes) writes it, right
+/// `[copies, columns / 16, pairs, 16, 2]` as [`gather_pairs`](super::arrange::gather_pairs) writes it, with the
 /// pitches of `planes`; out `[rows, columns]`. All numbers of whole tiles must be finite.
 ///
 /// # Panics
 /// When a slice is too short.
 pub fn multiply_transposed(
     isa: Isa,
-    images: usize,
     planes: &Planes<'_>,
     left: &[Bf16],
     right: &[Bf16],
     columns: usize,
     out: &mut [f32],
 ) {
-    if images == 0 || planes.tiles.is_empty() || planes.taps.is_empty() || columns == 0 {
+    if planes.tiles.is_empty() || planes.taps.is_empty() || columns == 0 {
         return;
     }
-    assert!(reaches(left.len(), planes.left_span(images)), "left is too short");
-    assert!(reaches(right.len(), planes.right_span(images, columns)), "right is too short");
+    assert!(reaches(left.len(), planes.left_span()), "left is too short");
+    assert!(reaches(right.len(), planes.right_span(columns)), "right is too short");
     assert!(reaches(out.len(), planes.out_span(columns)), "out is too short");
-    let product = Transposed { images, planes, left, right, columns };
+    let product = Transposed { planes, left, right, columns };
     match isa.bf16_unit() {
         Bf16Unit::Widened => widened_transposed(isa, &product, out),
         #[cfg(target_arch = "x86_64")]
@@ -256,7 +255,6 @@ pub fn multiply_transposed(
 
 /// The operands of [`multiply_transposed`], checked.
 pub(super) struct Transposed<'a> {
-    pub images: usize,
     pub planes: &'a Planes<'a>,
     pub left: &'a [Bf16],
     pub right: &'a [Bf16],
@@ -273,18 +271,24 @@ pub(super) struct Target {
 }
 
 impl Transposed<'_> {
-    /// Where a row tile begins in an image's numbers.
+    /// Where a row tile begins.
     pub(super) fn start(&self, tile: &RowTile) -> usize {
         tile.index * self.planes.segments * TILE
     }
 
-    /// The targets of a row tile.
-    pub(super) fn targets(&self, tile: &RowTile) -> impl Iterator<Item = Target> {
+    /// The targets of a row tile in some columns, which begin with a tile's.
+    pub(super) fn targets(
+        &self,
+        tile: &RowTile,
+        range: Range<usize>,
+    ) -> impl Iterator<Item = Target> {
         let (planes, columns) = (self.planes, self.columns);
         let taps = &planes.taps[tile.first_tap..][..tile.taps];
-        (0..columns).step_by(COLUMNS).flat_map(move |start| {
+        range.step_by(COLUMNS).flat_map(move |start| {
             taps.iter().map(move |tap| Target {
-                right: start / COLUMNS * planes.column_pitch + tap.offset,
+                right: tap.copy * planes.copy_pitch
+                    + start / COLUMNS * planes.column_pitch
+                    + tap.offset,
                 out: tap.out_row * columns + start,
                 columns: COLUMNS.min(columns - start),
             })
@@ -329,20 +333,17 @@ per_isa! {
 per_isa! {
     /// The truth of [`multiply_transposed`].
     pub(super) fn widened_transposed<T>(product: &Transposed<'_>, out: &mut [T]) {
-        let Transposed { images, planes, left, right, columns } = *product;
+        let Transposed { planes, left, right, columns } = *product;
         for tile in planes.tiles {
-            for target in product.targets(tile) {
+            for target in product.targets(tile, 0..columns) {
                 for (row, out_row) in tile.out_rows.iter().enumerate().take(tile.rows) {
                     let mut sums = [0.0_f32; COLUMNS];
-                    for image in 0..images {
-                        let left = &left[image * planes.left_pitch + product.start(tile)..];
-                        let right = &right[image * planes.right_pitch + target.right..];
-                        let tiles = left.chunks_exact(TILE).zip(right.chunks_exact(TILE));
-                        for (left, right) in tiles.take(planes.segments) {
-                            let numbers = left[row * SEGMENT..][..SEGMENT].chunks_exact(2);
-                            for (pair, right) in numbers.zip(right.chunks_exact(2 * COLUMNS)) {
-                                add_pairs(&mut sums, [pair[0].to_f32(), pair[1].to_f32()], right);
-                            }
+                    let (left, right) = (&left[product.start(tile)..], &right[target.right..]);
+                    let tiles = left.chunks_exact(TILE).zip(right.chunks_exact(TILE));
+                    for (left, right) in tiles.take(planes.segments) {
+                        let numbers = left[row * SEGMENT..][..SEGMENT].chunks_exact(2);
+                        for (pair, right) in numbers.zip(right.chunks_exact(2 * COLUMNS)) {
+                            add_pairs(&mut sums, [pair[0].to_f32(), pair[1].to_f32()], right);
                         }
                     }
                     let to = target.out + *out_row as usize * columns;

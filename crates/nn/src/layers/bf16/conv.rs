@@ -84,10 +84,14 @@ impl Bf16ConvLayer {
         storage_len(self.weight_len()) + self.bias_len()
     }
 
-    fn scratch_len(&self, chunk: usize) -> usize {
+    /// bf16 numbers of the frames of a group of a chunk.
+    fn frames_len(&self, chunk: usize) -> usize {
         let images = self.group.min(chunk);
-        let frames = span(&self.windows(), images).max(images * self.frame.image_pitch());
-        storage_len(frames)
+        span(&self.windows(), images).max(images * self.frame.image_pitch())
+    }
+
+    fn scratch_len(&self, chunk: usize) -> usize {
+        storage_len(self.frames_len(chunk))
             .max(self.weight_gradient.as_ref().map_or(0, |gradient| gradient.scratch_len(chunk)))
             .max(self.input_gradient.as_ref().map_or(0, |gradient| gradient.scratch_len(chunk)))
             .max(bias_scratch_len(self.geometry.output.channels))
@@ -146,7 +150,7 @@ impl Layer<f32> for Bf16ConvLayer {
         let Geometry { input, output, .. } = self.geometry;
         let (weight, rest) = pass.packed.split_at(storage_len(self.weight_len()));
         let weight = &stored(weight)[..self.weight_len()];
-        let framed = storage(pass.scratch);
+        let framed = &mut storage(pass.scratch)[..self.frames_len(pass.images)];
         let images = pass.input.chunks(self.group * input.len());
         for (images, out) in images.zip(pass.output.chunks_mut(self.group * output.len())) {
             self.frame.place(pass.isa, images, framed);

@@ -171,13 +171,12 @@ impl Bf16DenseLayer {
         let layout = Planes {
             segments,
             tiles: &self.tiles,
-            taps: &[Tap { offset: 0, out_row: 0 }],
-            left_pitch: 0,
-            right_pitch: 0,
+            taps: &[Tap { offset: 0, copy: 0, out_row: 0 }],
             column_pitch: Self::column_len(images),
+            copy_pitch: 0,
         };
         let grad_weight = &mut pass.gradients[..self.weight_len()];
-        multiply_transposed(isa, 1, &layout, planes, pairs, outputs, grad_weight);
+        multiply_transposed(isa, &layout, planes, pairs, outputs, grad_weight);
     }
 
     fn pack_forward(&self, weight: &[f32], packed: &mut [f32]) {

@@ -60,24 +60,32 @@ impl Bf16Frame {
         }
     }
 
-    /// The windows of a kernel.
+    /// The windows of a kernel. Where a pixel has several segments, each comes for all cells of the kernel before the next
+    /// one: windows overlap, so a product then reads the same lines again while they are in the first cache.
     pub(super) fn segments(&self, kernel: [usize; 2]) -> Segments {
         let run = kernel[1] * self.channels;
+        let step = self.channels.max(SEGMENT);
         let mut segments = Segments { offsets: Vec::new(), cells: Vec::new() };
-        for row in 0..kernel[0] {
-            for start in (0..run).step_by(SEGMENT) {
-                segments.offsets.push(row * self.row_pitch() + start);
-                segments.cells.extend((start..start + SEGMENT).map(|at| {
-                    let (column, channel) = (at / self.channels, at % self.channels);
-                    if column >= kernel[1] || channel >= self.frame.channels {
-                        return NOTHING;
-                    }
-                    let cell = (row * kernel[1] + column) * self.frame.channels + channel;
-                    u32::try_from(cell).expect("a weight tensor has fewer than 2^32 numbers")
-                }));
+        for first in (0..step).step_by(SEGMENT) {
+            for row in 0..kernel[0] {
+                for start in (first..run).step_by(step) {
+                    self.add_segment(kernel, row, start, &mut segments);
+                }
             }
         }
         segments
+    }
+
+    fn add_segment(&self, kernel: [usize; 2], row: usize, start: usize, segments: &mut Segments) {
+        segments.offsets.push(row * self.row_pitch() + start);
+        segments.cells.extend((start..start + SEGMENT).map(|at| {
+            let (column, channel) = (at / self.channels, at % self.channels);
+            if column >= kernel[1] || channel >= self.frame.channels {
+                return NOTHING;
+            }
+            let cell = (row * kernel[1] + column) * self.frame.channels + channel;
+            u32::try_from(cell).expect("a weight tensor has fewer than 2^32 numbers")
+        }));
     }
 
     /// Places images in their frames; zeros around them and behind the last one.

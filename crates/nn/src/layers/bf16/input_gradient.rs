@@ -71,12 +71,17 @@ impl InputGradient {
         self.phases.iter().map(one).sum()
     }
 
-    /// fp32 numbers of scratch memory for chunks of up to `chunk` images.
-    pub(super) fn scratch_len(&self, chunk: usize) -> usize {
+    /// bf16 numbers of the frames of a group of a chunk.
+    fn frames_len(&self, chunk: usize) -> usize {
         let images = self.group.min(chunk);
         let phases = self.phases.iter();
         let spans = phases.map(|phase| phase.start + span(&phase.windows(&self.frame), images));
-        storage_len(spans.max().unwrap_or(0).max(images * self.frame.image_pitch()))
+        spans.max().unwrap_or(0).max(images * self.frame.image_pitch())
+    }
+
+    /// fp32 numbers of scratch memory for chunks of up to `chunk` images.
+    pub(super) fn scratch_len(&self, chunk: usize) -> usize {
+        storage_len(self.frames_len(chunk))
     }
 
     /// Packs the turned weights of every phase.
@@ -136,7 +141,7 @@ impl InputGradient {
         if self.has_gaps {
             grad_input.fill(0.0);
         }
-        let framed = storage(scratch);
+        let framed = &mut storage(scratch)[..self.frames_len(grad_output.len() / output.len())];
         let grads = grad_output.chunks(self.group * output.len());
         for (grads, out) in grads.zip(grad_input.chunks_mut(self.group * input.len())) {
             self.frame.place(isa, grads, framed);

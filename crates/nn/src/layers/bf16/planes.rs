@@ -1,8 +1,8 @@
 //! The gradient of a convolution by its weights: planes of the input's pixels against pairs of the output gradient's.
 //!
-//! The sum over an image's windows runs along one line of pixels, row after row. Both sides have rows of the same, even
-//! width, so kernel cell (ky, kx) meets the pixel of the input with the one of the output gradient that lies ky rows and kx
-//! pixels before. The shift is the output gradient's: a second copy, one pixel on, serves odd shifts, and then all that
+//! The sum over all windows runs along one line of pixels, row after row and image after image. Both sides have rows of the
+//! same, even width, so kernel cell (ky, kx) meets the pixel of the input with the one of the output gradient that lies ky
+//! rows and kx pixels before. The zeros behind a row or an image are those before the next one too. The shift is the output gradient's: a second copy, one pixel on, serves odd shifts, and then all that
 //! the units read lies on cache lines. With a stride, the input is dealt to planes by the remainders of rows and columns.
 //! Few channels would leave most rows of a tile empty: there, the kernel's columns are rows too.
 
@@ -24,20 +24,24 @@ pub(super) struct WeightGradient {
     row_count: usize,
     tiles: Vec<RowTile>,
     taps: Vec<Tap>,
-    segments: usize,
     /// The output gradient's pixels.
     pixels: PixelTable,
+    /// Pixels of the line from one image to the next.
+    image_pixels: usize,
     /// Pixels of zeros before the first one.
     before: usize,
-    pairs: usize,
     /// Whether there are odd shifts.
     has_odd: bool,
-    /// Images that are prepared at once.
+    /// The most images that are prepared at once.
     group: usize,
 }
 
 /// The most numbers of a window's row that become rows of a tile together.
 const FEW: usize = 48;
+
+/// Bytes of the planes and pairs that are made at once. Every sum over them is then added to the gradient, which may be far
+/// larger than the second cache.
+const PLANES_BYTES: usize = 3 << 19;
 
 /// How kernel cells and pixels are dealt to remainders and shifts.
 struct Layout {
@@ -47,19 +51,32 @@ struct Layout {
     remainders: [usize; 2],
     /// Pixels of a row on both sides.
     width: usize,
+    /// Rows of an image on both sides.
+    height: usize,
 }
 
 impl Layout {
     fn new(geometry: &Geometry) -> Self {
-        let Geometry { input, output, kernel, stride, .. } = *geometry;
+        let Geometry { input, output, kernel, stride, padding, .. } = *geometry;
         let merges_columns = input.channels < ROWS && kernel.width * input.channels <= FEW;
-        let across = if merges_columns { 0 } else { (kernel.width - 1) / stride.width };
         let columns = if merges_columns { 1 } else { stride.width.min(kernel.width) };
+        // A window ends before the padding does, so what it sees behind this many pixels is the next row's padding.
+        let reach = |pixels: usize, padding: usize, stride| (pixels + padding).div_ceil(stride);
+        let across = reach(input.width, padding.width, stride.width);
+        let width = if merges_columns { output.width } else { output.width.max(across) };
         Self {
             merges_columns,
             remainders: [stride.height.min(kernel.height), columns],
-            width: (output.width + across).next_multiple_of(2),
+            width: width.next_multiple_of(2),
+            height: output.height.max(reach(input.height, padding.height, stride.height)),
         }
+    }
+
+    /// The row and column of each pixel of so many images' line, with its image.
+    fn pixels(&self, images: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        let (width, height) = (self.width, self.height);
+        (0..images * height * width)
+            .map(move |pixel| (pixel / (width * height), pixel / width % height, pixel % width))
     }
 
     /// Kernel cells along each axis of a remainder.
@@ -79,14 +96,6 @@ impl WeightGradient {
         let layout = Layout::new(geometry);
         let last_shift = (kernel.height - 1) / stride.height * layout.width
             + if layout.merges_columns { 0 } else { (kernel.width - 1) / stride.width };
-        // One more, so that the second copy has a pixel before the first one too.
-        let before = (last_shift + 1).next_multiple_of(2);
-        let line = (output.height - 1) * layout.width + output.width;
-        let segments = (line + last_shift).div_ceil(SEGMENT);
-        let place = |pixel: usize| {
-            let (y, x) = (pixel / layout.width, pixel % layout.width);
-            (x < output.width).then_some((y * output.width + x) * output.channels)
-        };
         let mut gradient = Self {
             geometry: *geometry,
             frame: layout.merges_columns.then(|| geometry.frame()),
@@ -94,18 +103,23 @@ impl WeightGradient {
             row_count: input.channels * if layout.merges_columns { kernel.width } else { 1 },
             tiles: Vec::new(),
             taps: Vec::new(),
-            segments,
-            pixels: PixelTable::new((0..line).map(place)),
-            before,
-            pairs: before / 2 + segments * SEGMENT / 2,
+            pixels: PixelTable::default(),
+            image_pixels: layout.width * layout.height,
+            // One more, so that the second copy has a pixel before the first one too.
+            before: (last_shift + 1).next_multiple_of(2),
             has_odd: !layout.merges_columns && kernel.width > stride.width,
             group: 1,
         };
+        gradient.group = gradient.most_images();
+        let place = |(image, y, x): (usize, usize, usize)| {
+            let pixel = (image * output.height + y) * output.width + x;
+            (y < output.height && x < output.width).then_some(pixel * output.channels)
+        };
+        gradient.pixels = PixelTable::new(layout.pixels(gradient.group).map(place));
         let [down, across] = layout.remainders;
         for remainder in (0..down * across).map(|index| [index / across, index % across]) {
             gradient.add_remainder(&layout, remainder);
         }
-        gradient.group = super::group(gradient.left_pitch() + gradient.right_pitch());
         gradient
     }
 
@@ -119,7 +133,9 @@ impl WeightGradient {
             let row = ky * stride.height + remainder[0];
             let column = kx * stride.width + remainder[1];
             self.taps.push(Tap {
-                offset: self.pair_offset(shift),
+                // An odd shift reads the second copy, whose pair q is pixels 2q - 1 and 2q.
+                offset: (self.before / 2 - shift / 2) * 2 * COLUMNS,
+                copy: shift % 2,
                 out_row: (row * kernel.width + column) * input.channels,
             });
         }
@@ -132,17 +148,16 @@ impl WeightGradient {
                 taps: down * across,
             });
         }
-        let pixels = (0..self.segments * SEGMENT)
-            .map(|pixel| self.place(layout, remainder, pixel / layout.width, pixel % layout.width));
+        let pixels = layout.pixels(self.group).map(|(image, row, column)| {
+            let place = self.place(layout, remainder, row, column);
+            place.map(|place| image * self.image_len() + place)
+        });
         self.planes.push(PixelTable::new(pixels));
     }
 
-    /// Where the pairs that meet the first pixel of the input begin, for a shift.
-    fn pair_offset(&self, shift: usize) -> usize {
-        // An odd shift reads the second copy, whose pair q is pixels 2q - 1 and 2q.
-        let pair = self.before / 2 - shift / 2;
-        let copy = if shift % 2 == 1 { self.columns() * self.pairs } else { 0 };
-        (copy + pair) * 2 * COLUMNS
+    /// Numbers of an image, or of its frame.
+    fn image_len(&self) -> usize {
+        self.frame.map_or(self.geometry.input.len(), |frame| frame.len())
     }
 
     /// Where the pixel (row, column) of a remainder's planes begins in the image, or in its frame.
@@ -166,32 +181,50 @@ impl WeightGradient {
         Some((y * input.width + x) * input.channels)
     }
 
+    /// Images whose planes and pairs are made at once: as many as fit into the second cache.
+    fn most_images(&self) -> usize {
+        let rows = self.geometry.stride.height * self.geometry.stride.width * self.row_count;
+        let numbers = rows.next_multiple_of(ROWS) + 2 * self.columns() * COLUMNS;
+        (PLANES_BYTES / 2 / (numbers * self.image_pixels)).max(1)
+    }
+
     /// Groups of 16 output channels.
     fn columns(&self) -> usize {
         self.geometry.output.channels.div_ceil(COLUMNS)
     }
 
-    fn left_pitch(&self) -> usize {
-        self.planes.len() * self.row_count.div_ceil(ROWS) * self.segments * TILE
+    /// Segments of so many images' line.
+    fn segments(&self, images: usize) -> usize {
+        (images * self.image_pixels).div_ceil(SEGMENT)
     }
 
-    fn copy_len(&self) -> usize {
-        self.columns() * self.pairs * 2 * COLUMNS
+    /// bf16 numbers of so many images' planes.
+    fn planes_len(&self, images: usize) -> usize {
+        self.planes.len() * self.row_count.div_ceil(ROWS) * self.segments(images) * TILE
     }
 
-    fn right_pitch(&self) -> usize {
-        self.copy_len() * if self.has_odd { 2 } else { 1 }
+    fn pairs(&self, images: usize) -> usize {
+        self.before / 2 + self.segments(images) * SEGMENT / 2
     }
 
-    fn frame_len(&self) -> usize {
-        self.frame.map_or(0, |frame| frame.len().next_multiple_of(COLUMNS))
+    fn copy_len(&self, images: usize) -> usize {
+        self.columns() * self.pairs(images) * 2 * COLUMNS
+    }
+
+    /// bf16 numbers of so many images' pairs.
+    fn pairs_len(&self, images: usize) -> usize {
+        self.copy_len(images) * if self.has_odd { 2 } else { 1 }
+    }
+
+    fn frames_len(&self, images: usize) -> usize {
+        self.frame.map_or(0, |frame| (images * frame.len()).next_multiple_of(COLUMNS))
     }
 
     /// fp32 numbers of scratch memory for chunks of up to `chunk` images.
     pub(super) fn scratch_len(&self, chunk: usize) -> usize {
         let images = self.group.min(chunk);
-        let pairs = storage_len(images * self.right_pitch());
-        storage_len(images * self.left_pitch()) + pairs + self.frame_len()
+        let pairs = storage_len(self.pairs_len(images));
+        storage_len(self.planes_len(images)) + pairs + self.frames_len(images)
     }
 
     /// Adds the gradient of a chunk.
@@ -204,54 +237,57 @@ impl WeightGradient {
         scratch: &mut [f32],
     ) {
         let Geometry { input: input_shape, output, .. } = self.geometry;
-        let most = self.group.min(input.len() / input_shape.len());
-        let (frame, scratch) = scratch.split_at_mut(self.frame_len());
-        let (planes, pairs) = scratch.split_at_mut(storage_len(most * self.left_pitch()));
-        let (planes, pairs) = (storage(planes), storage(pairs));
-        let layout = Planes {
-            segments: self.segments,
-            tiles: &self.tiles,
-            taps: &self.taps,
-            left_pitch: self.left_pitch(),
-            right_pitch: self.right_pitch(),
-            column_pitch: self.pairs * 2 * COLUMNS,
-        };
         let images = input.chunks(self.group * input_shape.len());
         for (images, grads) in images.zip(grad_output.chunks(self.group * output.len())) {
-            let all = images.chunks_exact(input_shape.len());
-            for (image, to) in all.zip(planes.chunks_exact_mut(self.left_pitch())) {
-                self.fill_planes(isa, image, frame, to);
-            }
-            let all = grads.chunks_exact(output.len());
-            for (grad, to) in all.zip(pairs.chunks_exact_mut(self.right_pitch())) {
-                self.fill_pairs(isa, grad, to);
-            }
             let count = images.len() / input_shape.len();
-            multiply_transposed(isa, count, &layout, planes, pairs, output.channels, grad_weight);
+            let (frames, scratch) = scratch.split_at_mut(self.frames_len(count));
+            let (planes, pairs) = scratch.split_at_mut(storage_len(self.planes_len(count)));
+            let planes = &mut storage(planes)[..self.planes_len(count)];
+            let pairs = &mut storage(pairs)[..self.pairs_len(count)];
+            self.fill_planes(isa, count, images, frames, planes);
+            self.fill_pairs(isa, count, grads, pairs);
+            let layout = Planes {
+                segments: self.segments(count),
+                tiles: &self.tiles,
+                taps: &self.taps,
+                column_pitch: self.pairs(count) * 2 * COLUMNS,
+                copy_pitch: self.copy_len(count),
+            };
+            multiply_transposed(isa, &layout, planes, pairs, output.channels, grad_weight);
         }
     }
 
-    fn fill_planes(&self, isa: Isa, image: &[f32], frame: &mut [f32], to: &mut [Bf16]) {
-        let image = match &self.frame {
-            Some(place) => {
-                place.place(image, 0.0, frame);
-                &*frame
+    fn fill_planes(
+        &self,
+        isa: Isa,
+        count: usize,
+        images: &[f32],
+        frames: &mut [f32],
+        to: &mut [Bf16],
+    ) {
+        let images = match &self.frame {
+            Some(frame) => {
+                let all = images.chunks_exact(self.geometry.input.len());
+                for (image, to) in all.zip(frames.chunks_exact_mut(frame.len())) {
+                    frame.place(image, 0.0, to);
+                }
+                &*frames
             }
-            None => image,
+            None => images,
         };
-        let len = to.len() / self.planes.len();
+        let (len, segments) = (to.len() / self.planes.len(), self.segments(count));
         for (table, to) in self.planes.iter().zip(to.chunks_exact_mut(len)) {
-            let pixels = Pixels::Table(table);
-            gather_planes(isa, image, pixels, self.row_count, self.segments, to);
+            let pixels = Pixels::Table { table, count: count * self.image_pixels };
+            gather_planes(isa, images, pixels, self.row_count, segments, to);
         }
     }
 
-    fn fill_pairs(&self, isa: Isa, grad: &[f32], to: &mut [Bf16]) {
-        let pixels = Pixels::Table(&self.pixels);
+    fn fill_pairs(&self, isa: Isa, count: usize, grads: &[f32], to: &mut [Bf16]) {
+        let pixels = Pixels::Table { table: &self.pixels, count: count * self.image_pixels };
         let channels = self.geometry.output.channels;
-        for (copy, to) in to.chunks_exact_mut(self.copy_len()).enumerate() {
+        for (copy, to) in to.chunks_exact_mut(self.copy_len(count)).enumerate() {
             let first = -(self.before + copy).cast_signed();
-            gather_pairs(isa, grad, pixels, first, channels, self.pairs, to);
+            gather_pairs(isa, grads, pixels, first, channels, self.pairs(count), to);
         }
     }
 }
