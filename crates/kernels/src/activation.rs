@@ -2,6 +2,7 @@
 
 use crate::body::per_isa;
 use crate::element::Element;
+use crate::gelu;
 use crate::isa::Isa;
 
 /// A function that is applied to each number by itself.
@@ -14,7 +15,7 @@ pub enum Activation {
         /// Factor of numbers that are not positive.
         slope: f64,
     },
-    /// x * Phi(x) (Hendrycks and Gimpel 2016), with the exact error function.
+    /// x * Phi(x) (Hendrycks and Gimpel 2016), with the exact normal distribution.
     Gelu,
     /// x * sigmoid(x) (Elfwing, Uchibe, Doya 2017).
     Silu,
@@ -34,7 +35,10 @@ impl Activation {
         match self {
             Self::Relu => relu(isa, x, y),
             Self::LeakyRelu { slope } => leaky_relu(isa, T::from_f64(slope), x, y),
-            Self::Gelu => each(x, y, |x| x * phi(x)),
+            Self::Gelu => match (T::as_f32(x), T::as_f32_mut(y)) {
+                (Some(x), Some(y)) => gelu::forward(isa, x, y),
+                _ => each(x, y, |x| x * phi(x)),
+            },
             Self::Silu => each(x, y, |x| x * sigmoid(x)),
             Self::Tanh => each(x, y, T::tanh),
             Self::Sigmoid => each(x, y, sigmoid),
@@ -53,10 +57,13 @@ impl Activation {
             Self::LeakyRelu { slope } => {
                 leaky_relu_backward(isa, T::from_f64(slope), x, grad_y, grad_x);
             }
-            Self::Gelu => each_backward(x, grad_y, grad_x, |x| {
-                let density = (T::from_f64(-0.5) * x * x).exp() * T::from_f64(INV_SQRT_TAU);
-                phi(x) + x * density
-            }),
+            Self::Gelu => match (T::as_f32(x), T::as_f32(grad_y), T::as_f32_mut(grad_x)) {
+                (Some(x), Some(grad_y), Some(grad_x)) => gelu::backward(isa, x, grad_y, grad_x),
+                _ => each_backward(x, grad_y, grad_x, |x| {
+                    let density = (T::from_f64(-0.5) * x * x).exp() * T::from_f64(INV_SQRT_TAU);
+                    phi(x) + x * density
+                }),
+            },
             Self::Silu => each_backward(x, grad_y, grad_x, |x| {
                 let s = sigmoid(x);
                 s * (T::ONE + x * (T::ONE - s))

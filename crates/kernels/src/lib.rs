@@ -12,6 +12,7 @@ pub mod channels;
 pub mod crew;
 pub mod descent;
 pub mod element;
+mod gelu;
 pub mod isa;
 pub mod levels;
 pub mod norm_pool;

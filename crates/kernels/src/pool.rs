@@ -54,13 +54,16 @@ impl Windows {
         self.output[0] * self.output[1] * self.channels
     }
 
-    /// Whether the windows are 2x2 next to each other and cover the image: the case with a body of its own.
+    /// Whether the windows are 2x2 next to each other: the case with a body of its own. They may leave a row and a column.
+    fn are_pairs(&self) -> bool {
+        let half = self.input.map(|pixels| pixels / 2);
+        (self.kernel, self.stride, self.padding, self.output) == ([2, 2], [2, 2], [0, 0], half)
+    }
+
+    /// Whether the windows are 2x2 next to each other and cover the image.
     #[must_use]
     pub fn is_halving(&self) -> bool {
-        self.kernel == [2, 2]
-            && self.stride == [2, 2]
-            && self.padding == [0, 0]
-            && self.input == [self.output[0] * 2, self.output[1] * 2]
+        self.are_pairs() && self.input.iter().all(|pixels| pixels.is_multiple_of(2))
     }
 }
 
@@ -73,7 +76,7 @@ impl Windows {
 /// When the lengths do not fit the windows.
 pub fn max_forward<T: Element>(isa: Isa, windows: &Windows, x: &[T], y: &mut [T]) {
     check(windows, x.len(), y.len());
-    if windows.is_halving() { halve(isa, windows, x, y) } else { max_any(isa, windows, x, y) }
+    if windows.are_pairs() { halve(isa, windows, x, y) } else { max_any(isa, windows, x, y) }
 }
 
 /// `grad_x[pixel]` = sum of grad_y over the windows whose greatest number is first met at that pixel, given y as
@@ -95,7 +98,7 @@ pub fn max_backward<T: Element>(
 ) {
     check(windows, x.len(), y.len());
     check(windows, grad_x.len(), grad_y.len());
-    if windows.is_halving() {
+    if windows.are_pairs() {
         halve_backward(isa, windows, x, y, grad_y, grad_x);
     } else {
         max_any_backward(isa, windows, x, y, grad_y, grad_x, scratch);
@@ -230,10 +233,16 @@ per_isa! {
     /// [`max_forward`] for 2x2 windows next to each other.
     pub fn halve<T>(windows: &Windows, x: &[T], y: &mut [T]) {
         let c = windows.channels;
-        let row = windows.input[1] * c;
-        for (rows, y) in x.chunks_exact(2 * row).zip(y.chunks_exact_mut(row / 2)) {
-            for (four, y) in quads(c, rows).zip(y.chunks_exact_mut(c)) {
-                each_block!(c, halve_block(four, y));
+        let (row, pooled_row) = (windows.input[1] * c, windows.output[1] * c);
+        if pooled_row == 0 {
+            return;
+        }
+        let images = x.chunks_exact(windows.input_len()).zip(y.chunks_exact_mut(windows.output_len()));
+        for (x, y) in images {
+            for (rows, y) in x.chunks_exact(2 * row).zip(y.chunks_exact_mut(pooled_row)) {
+                for (four, y) in quads(c, rows).zip(y.chunks_exact_mut(c)) {
+                    each_block!(c, halve_block(four, y));
+                }
             }
         }
     }
@@ -350,15 +359,27 @@ per_isa! {
     /// [`max_backward`] for 2x2 windows next to each other.
     pub fn halve_backward<T>(windows: &Windows, x: &[T], y: &[T], grad_y: &[T], grad_x: &mut [T]) {
         let c = windows.channels;
-        let row = windows.input[1] * c;
-        let rows = x.chunks_exact(2 * row).zip(grad_x.chunks_exact_mut(2 * row));
-        let pooled = y.chunks_exact(row / 2).zip(grad_y.chunks_exact(row / 2));
-        for ((x, grad_x), (y, grad_y)) in rows.zip(pooled) {
-            let (upper, lower) = grad_x.split_at_mut(row);
-            let pairs = upper.chunks_exact_mut(2 * c).zip(lower.chunks_exact_mut(2 * c));
-            let pixels = y.chunks_exact(c).zip(grad_y.chunks_exact(c));
-            for ((four, (y, grad_y)), (upper, lower)) in quads(c, x).zip(pixels).zip(pairs) {
-                each_block!(c, halve_backward_block(four, y, grad_y, upper, lower));
+        let (row, pooled_row) = (windows.input[1] * c, windows.output[1] * c);
+        if pooled_row == 0 {
+            grad_x.fill(T::ZERO);
+            return;
+        }
+        let images = x.chunks_exact(windows.input_len()).zip(grad_x.chunks_exact_mut(windows.input_len()));
+        let pooled = y.chunks_exact(windows.output_len()).zip(grad_y.chunks_exact(windows.output_len()));
+        for ((x, grad_x), (y, grad_y)) in images.zip(pooled) {
+            // A row and a column that no window sees.
+            grad_x[windows.output[0] * 2 * row..].fill(T::ZERO);
+            let rows = x.chunks_exact(2 * row).zip(grad_x.chunks_exact_mut(2 * row));
+            let pooled = y.chunks_exact(pooled_row).zip(grad_y.chunks_exact(pooled_row));
+            for ((x, grad_x), (y, grad_y)) in rows.zip(pooled) {
+                let (upper, lower) = grad_x.split_at_mut(row);
+                upper[2 * pooled_row..].fill(T::ZERO);
+                lower[2 * pooled_row..].fill(T::ZERO);
+                let pairs = upper.chunks_exact_mut(2 * c).zip(lower.chunks_exact_mut(2 * c));
+                let pixels = y.chunks_exact(c).zip(grad_y.chunks_exact(c));
+                for ((four, (y, grad_y)), (upper, lower)) in quads(c, x).zip(pixels).zip(pairs) {
+                    each_block!(c, halve_backward_block(four, y, grad_y, upper, lower));
+                }
             }
         }
     }
