@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image::{ImageFormat, RgbImage};
 
-mod font;
+pub mod font;
 
 use crate::{Error, ImageShape, Loader, LoaderScratch};
 

@@ -4,6 +4,9 @@
 //! `model.safetensors`. A checkpoint is written at the end of each epoch, every minute, and when the run is interrupted;
 //! a run that goes on from it ends with the bits of one that never stopped.
 
+pub mod range_test;
+mod trial;
+
 use crate::batch::{LoaderSource, scratch};
 use crate::config::Config;
 use crate::error::TrainError;

@@ -2,6 +2,7 @@
 
 use crate::caching::CacheSettings;
 use crate::failure::{Exit, Failure};
+use crate::find_rate::Search;
 use crate::number::{percent, time};
 use crate::progress::{JsonLines, Progress, data_watcher, finished_json};
 use crate::reading::{FormatSettings, ImageSettings};
@@ -28,6 +29,7 @@ Examples:
   percept train --config runs/a/config.toml --seed 2 --out runs/b     an earlier run with another seed
   percept train --data pets/                         pictures in class folders: pets/<class>/*.jpg
   percept train --data my-digits/ --network my-network.toml
+  percept train --data pets/ --find-lr               look for a learning rate first; trains nothing
   percept train --resume runs/a                     go on with a run that was interrupted
 
 Ctrl-C writes a checkpoint first. A run that goes on from it ends with the weights of one that never stopped.
@@ -46,12 +48,16 @@ pub(crate) struct Arguments {
     images: ImageSettings,
     #[command(flatten)]
     cache: CacheSettings,
-    /// The run's folder, which must not exist yet; by default runs/<network>-<date>-<time>
+    /// The run's folder, which must not exist yet; by default runs/<network>-<date>-<time>. With --find-lr: the picture
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Go on with an interrupted run, with its own settings
     #[arg(long, value_name = "DIR", conflicts_with_all = ["settings", "format-settings", "image-settings"])]
     resume: Option<PathBuf>,
+    /// Draw what the loss does while the learning rate grows, and suggest a rate (Smith 2017); trains nothing and leaves no
+    /// run, only the picture learning-rate.png (or --out FILE)
+    #[arg(long, conflicts_with = "resume")]
+    find_lr: bool,
     /// Threads at work; 0 means one per processor. The result is the same for any number
     #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
     threads: usize,
@@ -64,6 +70,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.find_lr {
+        return find_rate(arguments);
+    }
     let stop = interrupt::stop_flag()?;
     let run = prepare(arguments, &stop)?;
     let mut progress = Progress::new(arguments.quiet);
@@ -104,6 +113,19 @@ fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Run, Failure
         None => run_folder::unused(&config.network.name),
     };
     Ok(Run::with_data(config, opened, folder, arguments.threads)?)
+}
+
+fn find_rate(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = &arguments.settings;
+    let config = settings.config(&arguments.format, &arguments.images)?;
+    let (config, opened) = fitting::fitted(config, settings, arguments.threads)?;
+    let search = Search {
+        out: arguments.out.as_deref(),
+        threads: arguments.threads,
+        json: arguments.json,
+        quiet: arguments.quiet,
+    };
+    search.run(&config, opened)
 }
 
 fn weight_hash(model: &Path) -> Result<String, Failure> {

@@ -11,6 +11,7 @@ mod data_check;
 mod digits;
 mod help;
 mod interruption;
+mod learning_rate;
 mod models;
 mod named_sets;
 mod picture_folders;

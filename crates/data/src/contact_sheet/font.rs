@@ -1,14 +1,15 @@
 //! Letters of 5x7 pixels, drawn for this project.
 
 /// Width of a letter in pixels.
-pub(super) const WIDTH: usize = 5;
+pub const WIDTH: usize = 5;
 /// Height of a line in pixels: a letter and a gap.
-pub(super) const HEIGHT: usize = 10;
+pub const HEIGHT: usize = 10;
 
 /// The rows of a letter from the top; the highest of five bits is the left pixel. Small letters look like capitals;
 /// what is not drawn here is a box.
 #[rustfmt::skip]
-pub(super) fn glyph(letter: char) -> [u8; 7] {
+#[must_use]
+pub fn glyph(letter: char) -> [u8; 7] {
     match letter.to_ascii_uppercase() {
         '0' => [0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110],
         '1' => [0b00100, 0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110],
@@ -49,6 +50,7 @@ pub(super) fn glyph(letter: char) -> [u8; 7] {
         '-' => [0b00000, 0b00000, 0b00000, 0b11111, 0b00000, 0b00000, 0b00000],
         '_' => [0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b11111],
         '.' => [0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b01100, 0b01100],
+        ',' => [0b00000, 0b00000, 0b00000, 0b00000, 0b01100, 0b00100, 0b01000],
         ' ' => [0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b00000],
         '/' => [0b00001, 0b00001, 0b00010, 0b00100, 0b01000, 0b10000, 0b10000],
         '(' => [0b00010, 0b00100, 0b01000, 0b01000, 0b01000, 0b00100, 0b00010],

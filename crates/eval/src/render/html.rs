@@ -1,6 +1,6 @@
 //! A report as one HTML page that needs nothing else: no script, no network, light and dark, wide and narrow.
 
-mod axis;
+pub mod axis;
 mod chart;
 mod classes;
 mod escape;

@@ -14,18 +14,23 @@ const FLAT: f64 = 1e-6;
 /// Beyond this, and below its inverse, arithmetic on coordinates could overflow.
 const LARGEST: f64 = 1e100;
 
+/// An axis.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Axis {
+pub struct Axis {
     low: f64,
     high: f64,
     scale: Scale,
-    pub(super) ticks: Vec<Tick>,
+    /// Round numbers on the way, in ascending order.
+    pub ticks: Vec<Tick>,
 }
 
+/// A round number on an axis.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Tick {
-    pub(super) value: f64,
-    pub(super) label: String,
+pub struct Tick {
+    /// The number.
+    pub value: f64,
+    /// The number as people read it, with its unit.
+    pub label: String,
 }
 
 /// Whether a value has a place on an axis.
@@ -34,8 +39,10 @@ pub(super) fn drawable(value: f64, scale: Scale) -> bool {
 }
 
 impl Axis {
-    /// A horizontal axis that ends where the values end. Whole values get whole ticks.
-    pub(super) fn tight(values: &[f64]) -> Option<Self> {
+    /// A horizontal axis that ends where the values end. Whole values get whole ticks. `None` without
+    /// values.
+    #[must_use]
+    pub fn tight(values: &[f64]) -> Option<Self> {
         let (low, high) = widened(bounds(values)?, 0.5);
         let whole = values.iter().all(|value| value.fract() == 0.0);
         let step = round_step((high - low) / COLUMNS).max(if whole { 1.0 } else { 0.0 });
@@ -44,8 +51,9 @@ impl Axis {
         Some(Self { low, high, scale: Scale::Linear, ticks })
     }
 
-    /// A vertical axis that begins and ends at ticks.
-    pub(super) fn round(values: &[f64], scale: Scale, unit: Unit) -> Option<Self> {
+    /// A vertical axis that begins and ends at ticks; `None` without values.
+    #[must_use]
+    pub fn round(values: &[f64], scale: Scale, unit: Unit) -> Option<Self> {
         let bounds = bounds(values)?;
         let ticks = match scale {
             Scale::Linear => linear(bounds, unit),
@@ -56,7 +64,8 @@ impl Axis {
     }
 
     /// How far along the axis a value lies: 0 at its beginning, 1 at its end.
-    pub(super) fn place(&self, value: f64) -> f64 {
+    #[must_use]
+    pub fn place(&self, value: f64) -> f64 {
         let (low, value, high) = match self.scale {
             Scale::Linear => (self.low, value, self.high),
             Scale::Logarithmic => (self.low.ln(), value.ln(), self.high.ln()),
