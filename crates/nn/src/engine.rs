@@ -28,6 +28,10 @@ mod check;
 mod diagnosis;
 pub mod jobs;
 mod rest;
+mod trunk;
+
+use trunk::Learning;
+pub use trunk::Trunk;
 
 /// How a network is trained; what decides the result, apart from `compute` (rounding) and `threads` (nothing).
 #[derive(Clone, Debug)]
@@ -95,6 +99,7 @@ pub struct Engine<T: Element = f32> {
     statistics: Aligned<T>,
     /// Images of each chunk of the last batch.
     images: Vec<usize>,
+    trunk: Option<Trunk>,
     step: u64,
 }
 
@@ -197,6 +202,7 @@ impl<T: Element> Engine<T> {
             average_buffers: Aligned::from_slice(network.buffer_values()),
             statistics: Aligned::zeros(plan.statistics_len() * most_chunks),
             images: Vec::with_capacity(most_chunks),
+            trunk: None,
             step: 0,
             network,
             settings,
@@ -337,7 +343,7 @@ impl<T: Element> Engine<T> {
     }
 
     fn run_lanes(&mut self, source: &dyn Source<T>, cut: Cut, normaliser: f64, draw: DrawName) {
-        let (plan, loss) = (&self.plan, &self.settings.loss);
+        let (plan, loss, last) = (&self.plan, &self.settings.loss, self.last_backward());
         let numbers = Numbers { parameters: self.network.values(), packed: &self.packed };
         let classes = plan.output_len();
         let lanes = &mut self.lanes[..cut.lanes];
@@ -356,13 +362,14 @@ impl<T: Element> Engine<T> {
                 lane.loss.sum += chunk_loss.sum;
                 lane.loss.correct += chunk_loss.correct;
                 let fresh = place == 0;
-                plan.backward(images, numbers, &mut worker.arena, &mut lane.gradient, fresh);
+                plan.backward(last, images, numbers, &mut worker.arena, &mut lane.gradient, fresh);
             }
         });
     }
 
-    /// Adds the lanes in order; returns the norm of the sum, of those parameters that learn.
+    /// Adds the lanes in order; returns the norm of the sum, of those parameters that learn. A frozen trunk has no gradient.
     fn reduce(&mut self, cut: Cut) -> f64 {
+        let (trunk, step) = (self.trunk, self.step + 1);
         let (isa, lanes, ranges) =
             (self.settings.compute.isa, &self.lanes[..cut.lanes], &self.part_ranges);
         let parameters = self.network.parameters();
@@ -372,6 +379,11 @@ impl<T: Element> Engine<T> {
             &mut self.gradient,
             ranges,
             |_, index, part, gradient| {
+                if Trunk::learning(trunk, part.parameter, step) == Learning::Frozen {
+                    gradient.fill(T::ZERO);
+                    part.norm_squared = 0.0;
+                    return;
+                }
                 let range = ranges[index].clone();
                 let lane = |lane: usize| &lanes[lane].gradient[range.clone()];
                 if lanes.len() == 1 {
@@ -403,8 +415,9 @@ impl<T: Element> Engine<T> {
     }
 
     fn update(&mut self, factor: f64) {
-        let (settings, step, ranges) = (&self.settings, self.step, &self.part_ranges);
-        let decay = settings.average.and_then(|average| average.decay_after(step));
+        let (settings, now, ranges) = (&self.settings, self.step, &self.part_ranges);
+        let decay = settings.average.and_then(|average| average.decay_after(now));
+        let trunk = self.trunk;
         let gradient = &self.gradient;
         let (parameters, values) = self.network.parameters_and_values();
         self.crew.for_each_part(
@@ -413,11 +426,16 @@ impl<T: Element> Engine<T> {
             values,
             ranges,
             |worker, index, part, weights| {
+                let Learning::Steps { step, rate } = Trunk::learning(trunk, part.parameter, now)
+                else {
+                    return;
+                };
                 let parameter = &parameters[part.parameter];
                 if !parameter.learns() {
                     return;
                 }
-                let learning_rate = settings.optimizer.learning_rate_for(parameter) * factor;
+                let learning_rate =
+                    settings.optimizer.learning_rate_for(parameter) * (factor * rate);
                 let gradient = &gradient[ranges[index].clone()];
                 let scratch = &mut worker.scratch;
                 settings.optimizer.update(

@@ -87,6 +87,12 @@ pub enum EngineError {
     /// The moving average's settings.
     #[error(transparent)]
     Average(#[from] AverageError),
+    /// A trunk that cannot be.
+    #[error("the trunk cannot learn apart from the rest of the network: {reason}")]
+    Trunk {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A saved state of another network or optimizer.
     #[error("the saved training state does not fit this network and optimizer: {reason}")]
     State {

@@ -181,7 +181,7 @@ impl Trial {
             let Self { plan, images, parameters, packed, arena, factors, .. } = self;
             plan.output_and_gradient(arena, *images).1.copy_from_slice(factors);
             let numbers = Numbers { parameters, packed };
-            plan.backward(*images, numbers, arena, &mut gradients, fresh);
+            plan.backward(0, *images, numbers, arena, &mut gradients, fresh);
         }
         gradients.iter_mut().for_each(|gradient| *gradient /= 2.0);
         (gradients, self.plan.gradient(&self.arena, 0, self.images).to_vec())

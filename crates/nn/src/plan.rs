@@ -386,16 +386,18 @@ impl<T: Element> Plan<T> {
         banded.map(|(_, step)| step.forward_scratch.len()).max().unwrap_or(0)
     }
 
-    /// Runs every node backward: adds to the lane's gradients, or begins them where they are fresh.
+    /// Runs the nodes backward, from the last to node `last`: adds to the lane's gradients, or begins them where they are
+    /// fresh.
     pub(crate) fn backward(
         &self,
+        last: usize,
         images: usize,
         numbers: Numbers<'_, T>,
         arena: &mut [T],
         lane: &mut [T],
         fresh: bool,
     ) {
-        for node in (0..self.graph.nodes.len()).rev() {
+        for node in (last..self.graph.nodes.len()).rev() {
             self.backward_node(node, images, numbers, arena, lane, fresh);
         }
     }
