@@ -5,6 +5,7 @@ mod arguments;
 mod benchmark;
 mod caching;
 mod diagram;
+mod duration;
 mod failure;
 mod filters;
 mod find_rate;

@@ -68,6 +68,15 @@ impl TestPart {
         Self(TestPlace::Separate(Box::new(read)))
     }
 
+    /// How many examples there are, where they need not be read first.
+    #[must_use]
+    pub fn examples_in_memory(&self) -> Option<usize> {
+        match &self.0 {
+            TestPlace::Within(part) => Some(part.examples.len()),
+            TestPlace::Separate(_) => None,
+        }
+    }
+
     /// Hands the test examples to evaluation, reading them if need be.
     ///
     /// # Errors

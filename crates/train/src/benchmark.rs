@@ -7,12 +7,10 @@ mod workload;
 
 use crate::config::Config;
 use crate::error::TrainError;
-use crate::run::engine_settings;
 use percept_kernels::isa::Isa;
 use percept_kernels::random::{Draws, Purpose};
 use percept_nn::compute::{Compute, Precision};
 use percept_nn::describe::{Description, LayerInfo};
-use percept_nn::engine::Engine;
 use percept_nn::network::Network;
 use percept_nn::predictor::Predictor;
 use percept_nn::source::InMemory;
@@ -76,8 +74,8 @@ impl Bench {
     /// [`TrainError::Engine`] where a setting is out of range, [`TrainError::Diverged`] where a number is not finite.
     pub fn training_step(&self, threads: usize, time: Duration) -> Result<f64, TrainError> {
         let config = &self.workload.config;
-        let settings = engine_settings(config, config.batch_size, self.isa, threads);
-        let mut engine = Engine::new(self.network.clone(), settings)?;
+        let network = self.network.clone();
+        let mut engine = config.engine(network, config.batch_size, self.isa, threads)?;
         let source = InMemory { pixels: &self.pixels, labels: &self.labels };
         let step = || {
             let report = engine.step(&source, config.batch_size, FACTOR);

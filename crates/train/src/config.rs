@@ -6,7 +6,9 @@ use percept_data::sources::Reading;
 use percept_kernels::isa::Isa;
 use percept_nn::average::AverageSettings;
 use percept_nn::compute::{Compute, Precision};
+use percept_nn::engine::{Engine, EngineSettings};
 use percept_nn::loss::LossSettings;
+use percept_nn::network::Network;
 use percept_nn::optim::OptimizerSpec;
 use percept_nn::schedule::Schedule;
 use percept_nn::spec::NetworkSpec;
@@ -21,6 +23,10 @@ pub struct Config {
     pub data: String,
     /// Passes over the training examples, at least 1.
     pub epochs: u32,
+    /// Steps after which the run is over, at least 1, where that is before the end of all epochs: what a time too short for
+    /// an epoch leaves. The schedule ends there too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
     /// The validation accuracy, above 0 and up to 1, at which the run is over before all epochs are done. The schedule
     /// stretches over all epochs nevertheless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +117,40 @@ impl Config {
     #[must_use]
     pub fn steps_per_epoch(&self, examples: usize) -> u64 {
         examples.div_ceil(self.batch_size.max(1)) as u64
+    }
+
+    /// Steps of the whole training.
+    #[must_use]
+    pub fn total_steps(&self, examples: usize) -> u64 {
+        let all = self.steps_per_epoch(examples).saturating_mul(u64::from(self.epochs));
+        self.steps.map_or(all, |steps| steps.min(all))
+    }
+
+    /// The engine that trains a network as configured, on so many examples.
+    pub(crate) fn engine(
+        &self,
+        network: Network,
+        examples: usize,
+        isa: Isa,
+        threads: usize,
+    ) -> Result<Engine, TrainError> {
+        Ok(Engine::new(network, self.engine_settings(examples, isa, threads))?)
+    }
+
+    fn engine_settings(&self, examples: usize, isa: Isa, threads: usize) -> EngineSettings {
+        EngineSettings {
+            compute: self.compute(isa),
+            threads,
+            // No batch is larger than the data, whatever was asked for.
+            batch_size: self.batch_size.min(examples),
+            chunk_size: self.chunk_size,
+            lanes: self.lanes,
+            loss: self.loss.clone(),
+            optimizer: self.optimizer.clone(),
+            clip_norm: self.clip_norm,
+            average: self.average,
+            seed: self.seed,
+        }
     }
 }
 

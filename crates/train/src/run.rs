@@ -5,6 +5,7 @@
 //! a run that goes on from it ends with the bits of one that never stopped.
 
 pub mod range_test;
+pub mod time_budget;
 mod trial;
 
 use crate::batch::{LoaderSource, scratch};
@@ -26,13 +27,14 @@ use percept_model::checkpoint::Checkpoint;
 use percept_model::provenance::DataFingerprint;
 use percept_nn::describe::Description;
 use percept_nn::diverged::{Culprit, Diverged};
-use percept_nn::engine::{Engine, EngineSettings};
+use percept_nn::engine::Engine;
 use percept_nn::network::Network;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use time_budget::TimeBudget;
 
 /// Time between checkpoints within an epoch.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
@@ -43,6 +45,7 @@ pub struct Run {
     config: Config,
     folder: PathBuf,
     isa: Isa,
+    threads: usize,
     data: DataFingerprint,
     notes: Vec<String>,
     skipped: Vec<(&'static str, Skipped)>,
@@ -56,6 +59,13 @@ pub struct Run {
     evaluator: Evaluator,
     progress: Progress,
     history: Vec<EpochRecord>,
+}
+
+/// What a new run begins from besides its configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beginning {
+    /// The time that the run may take: as much training is chosen as fits into it, whatever the configuration says.
+    pub time: Option<TimeBudget>,
 }
 
 /// How the loop over the steps ended.
@@ -92,9 +102,27 @@ impl Run {
         folder: PathBuf,
         threads: usize,
     ) -> Result<Self, TrainError> {
-        let run = Self::prepare(config, opened, folder, threads)?;
-        let text = run.config.to_toml()?;
+        Self::begin(config, opened, folder, threads, Beginning::default())
+    }
+
+    /// As [`with_data`](Self::with_data), with more to begin from than a configuration. What follows from it is written
+    /// into `config.toml`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`TrainError::Config`] where the time is too short for a step.
+    pub fn begin(
+        config: Config,
+        opened: Opened,
+        folder: PathBuf,
+        threads: usize,
+        beginning: Beginning,
+    ) -> Result<Self, TrainError> {
+        let mut run = Self::prepare(config, opened, folder, threads)?;
         make_folder(&run.folder)?;
+        if let Some(budget) = &beginning.time {
+            time_budget::fit(&mut run, budget)?;
+        }
+        let text = run.config.to_toml()?;
         percept_model::atomic::replace(&run.folder.join("config.toml"), |file| {
             file.write_all(text.as_bytes())
         })?;
@@ -139,6 +167,12 @@ impl Run {
         Ok(run)
     }
 
+    /// Begins anew with these numbers.
+    fn begin_with(&mut self, network: Network) -> Result<(), TrainError> {
+        self.engine = self.config.engine(network, self.loader.len(), self.isa, self.threads)?;
+        Ok(())
+    }
+
     fn prepare(
         mut config: Config,
         mut opened: Opened,
@@ -157,7 +191,7 @@ impl Run {
         whitening::start(&mut network, &splits, &normalisation);
         let evaluator = Evaluator::new(&network, normalisation.clone(), isa, threads);
         let examples = splits.train().len();
-        let engine = Engine::new(network, engine_settings(&config, examples, isa, threads))?;
+        let engine = config.engine(network, examples, isa, threads)?;
         let dataset = splits.dataset().clone();
         let part =
             |examples: &[u32]| Part { dataset: dataset.clone(), examples: examples.to_vec() };
@@ -179,6 +213,7 @@ impl Run {
             config,
             folder,
             isa,
+            threads,
             preprocessing,
             loader,
             engine,
@@ -255,7 +290,7 @@ impl Run {
     }
 
     fn total_steps(&self) -> u64 {
-        self.steps_per_epoch() * u64::from(self.config.epochs)
+        self.config.total_steps(self.loader.len())
     }
 
     fn steps(
@@ -271,7 +306,9 @@ impl Run {
             let order = self.loader.order(epoch);
             let mut speed = Speed::start();
             let first = self.engine.step_count() % per_epoch;
-            for batch in order.chunks(self.config.batch_size).skip(first as usize) {
+            let left = self.total_steps() - self.engine.step_count();
+            let batches = order.chunks(self.config.batch_size).skip(first as usize);
+            for batch in batches.take(left as usize) {
                 if stop.load(Ordering::Relaxed) {
                     self.checkpoint(observers)?;
                     return Ok(End::Stopped);
@@ -473,6 +510,9 @@ fn check(config: &Config) -> Result<(), TrainError> {
     if config.epochs == 0 {
         return Err(TrainError::Config { reason: "epochs must be at least 1, found 0".to_owned() });
     }
+    if config.steps == Some(0) {
+        return Err(TrainError::Config { reason: "steps must be at least 1, found 0".to_owned() });
+    }
     if let Some(aim) = config.stop_at {
         let reason = if !(aim > 0.0 && aim <= 1.0) {
             format!("stop_at must be above 0 and at most 1, found {aim}")
@@ -505,25 +545,4 @@ fn check_fit(config: &Config, network: &Network, splits: &Splits) -> Result<(), 
         return Ok(());
     };
     Err(TrainError::Config { reason })
-}
-
-pub(crate) fn engine_settings(
-    config: &Config,
-    examples: usize,
-    isa: Isa,
-    threads: usize,
-) -> EngineSettings {
-    EngineSettings {
-        compute: config.compute(isa),
-        threads,
-        // No batch is larger than the data, whatever was asked for.
-        batch_size: config.batch_size.min(examples),
-        chunk_size: config.chunk_size,
-        lanes: config.lanes,
-        loss: config.loss.clone(),
-        optimizer: config.optimizer.clone(),
-        clip_norm: config.clip_norm,
-        average: config.average,
-        seed: config.seed,
-    }
 }

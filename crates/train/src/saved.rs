@@ -43,6 +43,16 @@ pub(crate) fn write(checkpoint: &Checkpoint, path: &Path) -> Result<(), TrainErr
     Ok(checkpoint.write(path)?)
 }
 
+/// Takes a checkpoint away, and its folder with it.
+pub(crate) fn remove(path: &Path) -> Result<(), TrainError> {
+    let folder = path.parent().unwrap_or(path);
+    fs::remove_dir_all(folder).map_err(|cause| TrainError::Io {
+        action: "remove",
+        path: folder.into(),
+        cause,
+    })
+}
+
 /// The engine's part of a checkpoint; the run adds its own.
 pub(crate) fn checkpoint(engine: &Engine) -> Checkpoint {
     let network = engine.network();

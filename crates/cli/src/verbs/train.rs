@@ -8,18 +8,20 @@ use crate::progress::{JsonLines, Progress, data_watcher, finished_json};
 use crate::reading::{FormatSettings, ImageSettings};
 use crate::settings::Settings;
 use crate::text_table::{self, Side};
-use crate::{fitting, interrupt, output, run_folder, safe_text, shell};
+use crate::{duration, fitting, interrupt, output, run_folder, safe_text, shell};
 use clap::Args;
 use percept::data::Decoding;
 use percept::eval::metrics::Proportion;
 use percept::eval::report::Report;
 use percept::model::model::Model;
 use percept::train::event::{Observer, Outcome};
-use percept::train::run::Run;
+use percept::train::run::time_budget::TimeBudget;
+use percept::train::run::{Beginning, Run};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,6 +32,7 @@ Examples:
   percept train --data pets/                         pictures in class folders: pets/<class>/*.jpg
   percept train --data my-digits/ --network my-network.toml
   percept train --data pets/ --find-lr               look for a learning rate first; trains nothing
+  percept train --data pets/ --time 5m               what can be learned in five minutes
   percept train --resume runs/a                     go on with a run that was interrupted
 
 Ctrl-C writes a checkpoint first. A run that goes on from it ends with the weights of one that never stopped.
@@ -58,6 +61,10 @@ pub(crate) struct Arguments {
     /// run, only the picture learning-rate.png (or --out FILE)
     #[arg(long, conflicts_with = "resume")]
     find_lr: bool,
+    /// As much training as fits into this time (`90s`, `5m`, `1h30m`), from opening the data to the result: the speed is
+    /// measured first
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with_all = ["resume", "epochs", "find_lr"])]
+    time: Option<Duration>,
     /// Threads at work; 0 means one per processor. The result is the same for any number
     #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
     threads: usize,
@@ -73,8 +80,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.find_lr {
         return find_rate(arguments);
     }
+    let asked = Instant::now();
     let stop = interrupt::stop_flag()?;
-    let run = prepare(arguments, &stop)?;
+    let run = prepare(arguments, &stop, asked)?;
     let mut progress = Progress::new(arguments.quiet);
     let mut lines = JsonLines::default();
     let mut observers: Vec<&mut dyn Observer> = vec![&mut progress];
@@ -96,7 +104,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Run, Failure> {
+fn prepare(
+    arguments: &Arguments,
+    stop: &Arc<AtomicBool>,
+    asked: Instant,
+) -> Result<Run, Failure> {
     let decoding = Decoding {
         threads: arguments.threads,
         cache: arguments.cache.cache()?,
@@ -112,7 +124,8 @@ fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Run, Failure
         Some(folder) => folder.clone(),
         None => run_folder::unused(&config.network.name),
     };
-    Ok(Run::with_data(config, opened, folder, arguments.threads)?)
+    let time = arguments.time.map(|total| TimeBudget { asked, total });
+    Ok(Run::begin(config, opened, folder, arguments.threads, Beginning { time })?)
 }
 
 fn find_rate(arguments: &Arguments) -> Result<(), Failure> {

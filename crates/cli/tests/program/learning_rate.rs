@@ -81,6 +81,7 @@ fn what_makes_no_sense_is_refused() {
             .refused(code, words);
     };
     refused("--resume run", 2, &["--resume"]);
+    refused("--time 5m", 2, &["--time"]);
     refused("--learning-rate 0", 2, &["learning rate, which is 0"]);
     refused("--out no/such/folder/a.png", 1, &["no/such/folder/a.png"]);
 }

@@ -18,4 +18,5 @@ mod picture_folders;
 mod program;
 mod sample;
 mod saving;
+mod time_budget;
 mod training;

@@ -1,0 +1,216 @@
+//! A plan that fits into a time: how fast this machine trains the network on the data is measured, and so long a training
+//! is chosen that its schedule ends, and all is measured and written, before the time is over.
+
+use super::Run;
+use super::trial::Trial;
+use crate::error::TrainError;
+use crate::saved;
+use percept_data::{Part, TestPart};
+use std::time::{Duration, Instant};
+
+/// The fewest steps that are counted, where they take no more of the time than [`PATIENCE`].
+const COUNTED: u32 = 3;
+const PATIENCE: f64 = 0.1;
+/// The share of the time that is spent on measuring steps, within bounds, and as much again on evaluating images.
+const MEASURING: f64 = 0.02;
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
+/// How many images an evaluation is timed on.
+const EVALUATED: [usize; 2] = [16, 2000];
+/// What is left of the time for what was not foreseen, as where something else begins to run on the machine.
+const MARGIN: f64 = 0.1;
+/// The most epochs, as a multiple of the configured ones.
+const MOST: u32 = 10;
+/// Seconds for what belongs to no step or epoch: the observers' last words and the model file.
+const LAST_WORDS: f64 = 0.1;
+
+/// The time that a run may take, from when it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeBudget {
+    /// When that was.
+    pub asked: Instant,
+    /// The time that it may take: opening the data, training, evaluating.
+    pub total: Duration,
+}
+
+/// What was measured on this machine, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// A step.
+    pub step: f64,
+    /// What is done at the end of an epoch: validation and checkpoint.
+    pub epoch_end: f64,
+    /// What is done at the end of the run: validation, test, model file.
+    pub end: f64,
+}
+
+/// How long to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanLength {
+    /// Whole epochs, at least 1.
+    Epochs(u32),
+    /// So many steps, at least 1: a part of an epoch.
+    Steps(u64),
+}
+
+impl Speed {
+    /// As much training as fits into so many seconds: whole epochs, up to `most`; where not even one fits, steps. `None`
+    /// where there is no time for a step.
+    #[must_use]
+    pub fn fitting(&self, seconds: f64, steps_per_epoch: u64, most: u32) -> Option<PlanLength> {
+        let left = seconds - self.end;
+        let epoch = self.step * steps_per_epoch as f64 + self.epoch_end;
+        let epochs = (left / epoch).floor();
+        if epochs >= 1.0 {
+            return Some(PlanLength::Epochs(epochs.min(f64::from(most)) as u32));
+        }
+        let steps = ((left - self.epoch_end) / self.step).floor();
+        (steps >= 1.0).then_some(PlanLength::Steps(steps as u64))
+    }
+}
+
+/// Fits a run that has not begun, whose folder exists.
+pub(super) fn fit(run: &mut Run, budget: &TimeBudget) -> Result<(), TrainError> {
+    let opening = budget.asked.elapsed();
+    let fresh = run.engine.network().clone();
+    let speed = measure(run, budget.total, opening)?;
+    let left = budget.total.saturating_sub(budget.asked.elapsed()).as_secs_f64();
+    let (per_epoch, usual) = (run.steps_per_epoch(), run.config.epochs);
+    let seconds = budget.total.as_secs();
+    let most = usual.saturating_mul(MOST);
+    let note = match speed.fitting(left * (1.0 - MARGIN), per_epoch, most) {
+        Some(PlanLength::Epochs(epochs)) => {
+            run.config.epochs = epochs;
+            let why = match epochs == most {
+                true => format!("{MOST} times the usual {usual}, which take less than"),
+                false => format!("instead of {usual}, as many as fit into"),
+            };
+            let words = if epochs == 1 { "epoch" } else { "epochs" };
+            format!(
+                "{epochs} {words}, {why} {seconds} s on this machine (--epochs decides otherwise)"
+            )
+        }
+        Some(PlanLength::Steps(steps)) => {
+            (run.config.epochs, run.config.steps) = (1, Some(steps));
+            format!(
+                "{steps} of the {per_epoch} steps of an epoch, as many as fit into {seconds} s on this machine; a smaller \
+                 network (--network) would see all images"
+            )
+        }
+        None => return Err(too_short(&speed, seconds, opening.as_secs_f64())),
+    };
+    run.notes.push(note);
+    run.begin_with(fresh)
+}
+
+fn too_short(speed: &Speed, seconds: u64, opening: f64) -> TrainError {
+    let reason = format!(
+        "a time of {seconds} s is too short: opening the data took {opening:.1} s, a step takes {:.2} s, and measuring the \
+         result {:.1} s; give it more time, a smaller network or a smaller batch",
+        speed.step,
+        speed.epoch_end + speed.end
+    );
+    TrainError::Config { reason }
+}
+
+/// Measures on the run's own data.
+fn measure(run: &mut Run, total: Duration, opening: Duration) -> Result<Speed, TrainError> {
+    let window = total.mul_f64(MEASURING).clamp(SHORTEST, LONGEST);
+    let step = seconds_of_a_step(run, window, total.mul_f64(PATIENCE))?;
+    let checkpoint = seconds_of_a_checkpoint(run)?;
+    let images = window.as_secs_f64() * run.config.batch_size as f64 / step;
+    let image = seconds_of_an_image(run, images as usize)?;
+    let validation = image * run.validation.examples.len() as f64;
+    let test = match run.test.as_ref().map(TestPart::examples_in_memory) {
+        None => 0.0,
+        Some(Some(images)) => image * images as f64,
+        // No more images than there were to learn from, read as fast.
+        Some(None) => image * run.loader.len() as f64 + opening.as_secs_f64(),
+    };
+    Ok(Speed { step, epoch_end: validation + checkpoint, end: validation + test + LAST_WORDS })
+}
+
+/// The mean over steps of about a `window`; the first is not counted, which finds memory and caches empty, unless it has
+/// used up all patience.
+fn seconds_of_a_step(
+    run: &mut Run,
+    window: Duration,
+    patience: Duration,
+) -> Result<f64, TrainError> {
+    let mut trial = Trial::default();
+    let mut steps_until = |enough: &dyn Fn(u32, Duration) -> bool| {
+        let (started, mut steps) = (Instant::now(), 0);
+        while steps == 0 || !enough(steps, started.elapsed()) {
+            let done = trial.step(run, 1.0);
+            done.map_err(|diverged| TrainError::Diverged { diverged, checkpoint: None })?;
+            steps += 1;
+        }
+        Ok::<_, TrainError>(started.elapsed() / steps)
+    };
+    let first = steps_until(&|_, _| true)?;
+    if first > patience {
+        return Ok(first.as_secs_f64());
+    }
+    let enough = |steps, taken| taken >= window && (steps >= COUNTED || taken >= patience);
+    Ok(steps_until(&enough)?.as_secs_f64())
+}
+
+/// Writes one where the run will write its own, and takes it away again.
+fn seconds_of_a_checkpoint(run: &mut Run) -> Result<f64, TrainError> {
+    let started = Instant::now();
+    run.checkpoint(&mut [])?;
+    let seconds = started.elapsed().as_secs_f64();
+    saved::remove(&run.checkpoint_path())?;
+    Ok(seconds)
+}
+
+/// The time in which an image is evaluated, measured on about so many.
+fn seconds_of_an_image(run: &mut Run, images: usize) -> Result<f64, TrainError> {
+    let [fewest, most] = EVALUATED;
+    let examples = run.loader.examples();
+    let examples = examples[..examples.len().min(images.clamp(fewest, most))].to_vec();
+    let (count, dataset) = (examples.len(), run.loader.dataset().clone());
+    let started = Instant::now();
+    run.measure(Part { dataset, examples })?;
+    Ok(started.elapsed().as_secs_f64() / count.max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEED: Speed = Speed { step: 0.5, epoch_end: 2.0, end: 3.0 };
+
+    /// By hand: an epoch of 16 steps takes 10 s, the end 3 s.
+    #[test]
+    fn whole_epochs_fit_with_validation_and_the_end() {
+        let fitting = |seconds| SPEED.fitting(seconds, 16, 50);
+        assert_eq!(fitting(13.0), Some(PlanLength::Epochs(1)));
+        assert_eq!(fitting(22.9), Some(PlanLength::Epochs(1)));
+        assert_eq!(fitting(23.0), Some(PlanLength::Epochs(2)));
+        assert_eq!(fitting(103.5), Some(PlanLength::Epochs(10)));
+        assert_eq!(fitting(1e9), Some(PlanLength::Epochs(50)));
+        assert_eq!(fitting(f64::MAX), Some(PlanLength::Epochs(50)));
+    }
+
+    /// By hand: before the 5 s of validation and end, 2 steps a second.
+    #[test]
+    fn steps_fit_where_no_epoch_does() {
+        let fitting = |seconds| SPEED.fitting(seconds, 16, 50);
+        assert_eq!(fitting(12.9), Some(PlanLength::Steps(15)));
+        assert_eq!(fitting(8.0), Some(PlanLength::Steps(6)));
+        assert_eq!(fitting(5.5), Some(PlanLength::Steps(1)));
+        assert_eq!(fitting(5.4), None);
+        assert_eq!(fitting(0.0), None);
+    }
+
+    #[test]
+    fn a_time_too_short_for_a_step_says_what_takes_how_long() {
+        let words = too_short(&SPEED, 4, 1.25).to_string();
+        for part in
+            ["a time of 4 s", "took 1.2 s", "a step takes 0.50 s", "result 5.0 s", "more time"]
+        {
+            assert!(words.contains(part), "no {part:?} in {words}");
+        }
+    }
+}
