@@ -24,6 +24,7 @@ mod safe_text;
 mod settings;
 mod shell;
 mod text_table;
+mod transfer;
 mod verbs;
 
 use arguments::Arguments;

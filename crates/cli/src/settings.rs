@@ -14,9 +14,6 @@ use percept::train::error::TrainError;
 use percept::train::presets;
 use std::path::{Path, PathBuf};
 
-/// The preset whose training serves a network of one's own: AdamW suits most networks.
-const TRAINING_OF_OWN_NETWORKS: &str = "mlp";
-
 /// What a person can set.
 #[derive(Clone, Debug, Default, Args)]
 #[group(id = "settings", multiple = true)]
@@ -37,13 +34,13 @@ pub(crate) struct Settings {
     config: Option<PathBuf>,
     /// Passes over the training images
     #[arg(long, value_name = "N")]
-    epochs: Option<u32>,
+    pub(crate) epochs: Option<u32>,
     /// End the training when the validation accuracy reaches this after an epoch: `96%` or `0.96`
     #[arg(long, value_name = "ACCURACY", value_parser = accuracy)]
     stop_at: Option<f64>,
     /// Images of a step
     #[arg(long, value_name = "N")]
-    batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
     /// How far a step goes
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
@@ -172,7 +169,19 @@ impl Settings {
         format: &FormatSettings,
         images: &ImageSettings,
     ) -> Result<Config, Failure> {
-        let mut config = self.with_network()?;
+        self.config_over(self.with_network()?, format, images)
+    }
+
+    /// As [`config`](Self::config), with another configuration in the place of the preset.
+    ///
+    /// # Errors
+    /// As [`config`](Self::config).
+    pub(crate) fn config_over(
+        &self,
+        mut config: Config,
+        format: &FormatSettings,
+        images: &ImageSettings,
+    ) -> Result<Config, Failure> {
         if let Some(path) = &self.config {
             let name = path.display().to_string();
             let text = read_text(path).map_err(|failure| failure.hint("check the path"))?;
@@ -214,8 +223,7 @@ impl Settings {
             return Err(Failure::usage(message).hint(hint));
         }
         let spec = read_spec(Path::new(name))?;
-        let base = presets::find(TRAINING_OF_OWN_NETWORKS).unwrap_or(&presets::all()[0]);
-        Ok(Config { network: spec, ..base.config() })
+        Ok(Config { network: spec, ..presets::for_own_networks().config() })
     }
 
     /// `config` with the options that were given.

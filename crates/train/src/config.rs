@@ -1,6 +1,7 @@
 //! Everything that decides a training run, as one value that is written to and read from TOML.
 
 use crate::error::TrainError;
+use crate::transfer::Transfer;
 use percept_data::Augmentation;
 use percept_data::sources::Reading;
 use percept_kernels::isa::Isa;
@@ -67,6 +68,9 @@ pub struct Config {
     /// Random changes of the training images.
     #[serde(default)]
     pub augmentation: Augmentation,
+    /// The model that the training starts from, where there is one, and how it goes on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
     /// How the data are read, and what pictures become; what is left out is decided by looking at them.
     #[serde(default, skip_serializing_if = "is_open")]
     pub images: Reading,
@@ -134,7 +138,13 @@ impl Config {
         isa: Isa,
         threads: usize,
     ) -> Result<Engine, TrainError> {
-        Ok(Engine::new(network, self.engine_settings(examples, isa, threads))?)
+        let steps = self.total_steps(examples);
+        let trunk = self.transfer.as_ref().map(|t| t.trunk(network.description(), steps));
+        let engine = Engine::new(network, self.engine_settings(examples, isa, threads))?;
+        Ok(match trunk.transpose()? {
+            Some(trunk) => engine.with_trunk(trunk)?,
+            None => engine,
+        })
     }
 
     fn engine_settings(&self, examples: usize, isa: Isa, threads: usize) -> EngineSettings {

@@ -15,4 +15,5 @@ mod saved;
 pub mod session;
 mod skipped;
 pub mod sources;
+pub mod transfer;
 mod whitening;

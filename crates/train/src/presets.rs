@@ -79,6 +79,12 @@ pub fn find(name: &str) -> Option<&'static Preset> {
     ALL.iter().find(|preset| preset.name == name)
 }
 
+/// The preset whose training serves a network of one's own: AdamW suits most networks.
+#[must_use]
+pub fn for_own_networks() -> &'static Preset {
+    &ALL[0]
+}
+
 impl Preset {
     /// The preset as it is written down, in TOML.
     #[must_use]

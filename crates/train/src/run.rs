@@ -15,7 +15,9 @@ use crate::evaluator::Evaluator;
 use crate::event::{EpochRecord, Event, Observer, Outcome, Plan, StepRecord};
 use crate::observers::{History, HtmlReport, TensorBoard};
 use crate::progress::{Progress, Speed};
+use crate::session::LoadedModel;
 use crate::sources::Opened;
+use crate::transfer::{self, Transfer};
 use crate::{saved, skipped, sources, whitening};
 use percept_data::{
     Decoding, Loader, LoaderScratch, Part, Preprocessing, Skipped, Splits, TestPart,
@@ -63,7 +65,10 @@ pub struct Run {
 
 /// What a new run begins from besides its configuration.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Beginning {
+pub struct Beginning<'m> {
+    /// The model that the training starts from: what becomes of it is told by [`Config::transfer`], with the
+    /// [usual settings](Transfer::of) where there is none.
+    pub model: Option<&'m LoadedModel>,
     /// The time that the run may take: as much training is chosen as fits into it, whatever the configuration says.
     pub time: Option<TimeBudget>,
 }
@@ -111,13 +116,17 @@ impl Run {
     /// # Errors
     /// As [`new`](Self::new); [`TrainError::Config`] where the time is too short for a step.
     pub fn begin(
-        config: Config,
+        mut config: Config,
         opened: Opened,
         folder: PathBuf,
         threads: usize,
-        beginning: Beginning,
+        beginning: Beginning<'_>,
     ) -> Result<Self, TrainError> {
+        transfer::complete(&mut config, beginning.model, opened.train.class_names())?;
         let mut run = Self::prepare(config, opened, folder, threads)?;
+        if let Some(model) = beginning.model {
+            run.start_from(model)?;
+        }
         make_folder(&run.folder)?;
         if let Some(budget) = &beginning.time {
             time_budget::fit(&mut run, budget)?;
@@ -167,6 +176,13 @@ impl Run {
         Ok(run)
     }
 
+    /// Begins with a model's numbers instead of random ones.
+    fn start_from(&mut self, model: &LoadedModel) -> Result<(), TrainError> {
+        let mut network = self.engine.network().clone();
+        transfer::take_over(&mut network, model, &self.class_names)?;
+        self.begin_with(network)
+    }
+
     /// Begins anew with these numbers.
     fn begin_with(&mut self, network: Network) -> Result<(), TrainError> {
         self.engine = self.config.engine(network, self.loader.len(), self.isa, self.threads)?;
@@ -186,7 +202,10 @@ impl Run {
         let notes = std::mem::take(&mut opened.notes);
         let mut splits = sources::splits(opened, config.validation, config.test, config.seed)?;
         check_fit(&config, &network, &splits)?;
-        let preprocessing = sources::preprocessing(&splits);
+        let preprocessing = match &config.transfer {
+            Some(transfer) => transfer.preprocessing.clone(),
+            None => sources::preprocessing(&splits),
+        };
         let normalisation = preprocessing.normalisation.clone();
         whitening::start(&mut network, &splits, &normalisation);
         let evaluator = Evaluator::new(&network, normalisation.clone(), isa, threads);
@@ -506,6 +525,7 @@ fn make_folder(folder: &Path) -> Result<(), TrainError> {
 }
 
 fn check(config: &Config) -> Result<(), TrainError> {
+    config.transfer.as_ref().map_or(Ok(()), Transfer::check)?;
     config.schedule.validate().map_err(|error| TrainError::Config { reason: error.to_string() })?;
     if config.epochs == 0 {
         return Err(TrainError::Config { reason: "epochs must be at least 1, found 0".to_owned() });
@@ -531,7 +551,15 @@ fn check_fit(config: &Config, network: &Network, splits: &Splits) -> Result<(), 
     let (dataset, outputs) = (splits.dataset(), description.output.len());
     let (shape, classes) = (dataset.shape(), dataset.class_names().len());
     let input = <[usize; 3]>::from(description.input);
-    let reason = if input != [shape.height, shape.width, shape.channels] {
+    let reason = if input != [shape.height, shape.width, shape.channels]
+        && config.transfer.is_some()
+    {
+        format!(
+            "the model takes images of {}, those of `{}` are {shape}; they have that size themselves, so it cannot be changed: \
+             give pictures in files of their own, or a model for {shape}",
+            description.input, config.data
+        )
+    } else if input != [shape.height, shape.width, shape.channels] {
         format!(
             "the network `{}` takes images of {}, those of `{}` are {shape}; set `input` in the network's file",
             config.network.name, description.input, config.data

@@ -186,7 +186,23 @@ pub fn open(
     reading: &Reading,
     decoding: impl Into<Decoding>,
 ) -> Result<Opened, TrainError> {
-    let found = find(data, reading, decoding)?;
+    open_found(find(data, reading, decoding)?)
+}
+
+/// As [`open`]; pictures are brought to `sizing`, whatever `reading` says.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_for(
+    data: &str,
+    reading: &Reading,
+    sizing: Sizing,
+    decoding: impl Into<Decoding>,
+) -> Result<Opened, TrainError> {
+    open_found(find_for(data, reading, sizing, decoding)?)
+}
+
+fn open_found(found: Found) -> Result<Opened, TrainError> {
     if let Place::Source(source) = &found.place {
         source.check_learnable()?;
     }

@@ -8,6 +8,7 @@ use crate::progress::{JsonLines, Progress, data_watcher, finished_json};
 use crate::reading::{FormatSettings, ImageSettings};
 use crate::settings::Settings;
 use crate::text_table::{self, Side};
+use crate::transfer::TransferSettings;
 use crate::{duration, fitting, interrupt, output, run_folder, safe_text, shell};
 use clap::Args;
 use percept::data::Decoding;
@@ -33,6 +34,7 @@ Examples:
   percept train --data my-digits/ --network my-network.toml
   percept train --data pets/ --find-lr               look for a learning rate first; trains nothing
   percept train --data pets/ --time 5m               what can be learned in five minutes
+  percept train --from runs/a/model.safetensors --data letters/       what the model has learned serves other classes
   percept train --resume runs/a                     go on with a run that was interrupted
 
 Ctrl-C writes a checkpoint first. A run that goes on from it ends with the weights of one that never stopped.
@@ -51,15 +53,17 @@ pub(crate) struct Arguments {
     images: ImageSettings,
     #[command(flatten)]
     cache: CacheSettings,
+    #[command(flatten)]
+    transfer: TransferSettings,
     /// The run's folder, which must not exist yet; by default runs/<network>-<date>-<time>. With --find-lr: the picture
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Go on with an interrupted run, with its own settings
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["settings", "format-settings", "image-settings"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["settings", "format-settings", "image-settings", "transfer-settings"])]
     resume: Option<PathBuf>,
     /// Draw what the loss does while the learning rate grows, and suggest a rate (Smith 2017); trains nothing and leaves no
     /// run, only the picture learning-rate.png (or --out FILE)
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(long, conflicts_with_all = ["resume", "transfer-settings"])]
     find_lr: bool,
     /// As much training as fits into this time (`90s`, `5m`, `1h30m`), from opening the data to the result: the speed is
     /// measured first
@@ -104,34 +108,47 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn prepare(
-    arguments: &Arguments,
-    stop: &Arc<AtomicBool>,
-    asked: Instant,
-) -> Result<Run, Failure> {
-    let decoding = Decoding {
-        threads: arguments.threads,
-        cache: arguments.cache.cache()?,
-        watcher: Some(data_watcher(Some(stop.clone()), arguments.quiet)),
-    };
+fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>, asked: Instant) -> Result<Run, Failure> {
+    let decoding = decoding(arguments, Some(stop.clone()))?;
     if let Some(folder) = &arguments.resume {
         return Ok(Run::resume(folder, decoding)?);
     }
-    let settings = &arguments.settings;
-    let config = settings.config(&arguments.format, &arguments.images)?;
-    let (config, opened) = fitting::fitted(config, settings, &decoding)?;
+    let Arguments { settings, transfer, .. } = arguments;
+    let (model, config, opened) = match &transfer.from {
+        Some(path) => {
+            let (model, config, opened) =
+                transfer.prepared(path, settings, &arguments.format, &decoding)?;
+            (Some(model), config, opened)
+        }
+        None => {
+            let config = settings.config(&arguments.format, &arguments.images)?;
+            let (config, opened) = fitting::fitted(config, settings, &decoding)?;
+            (None, config, opened)
+        }
+    };
     let folder = match &arguments.out {
         Some(folder) => folder.clone(),
         None => run_folder::unused(&config.network.name),
     };
     let time = arguments.time.map(|total| TimeBudget { asked, total });
-    Ok(Run::begin(config, opened, folder, arguments.threads, Beginning { time })?)
+    let beginning = Beginning { model: model.as_ref(), time };
+    Ok(Run::begin(config, opened, folder, *threads, beginning)?)
+}
+
+/// How pictures are read.
+fn decoding(arguments: &Arguments, stop: Option<Arc<AtomicBool>>) -> Result<Decoding, Failure> {
+    Ok(Decoding {
+        threads: arguments.threads,
+        cache: arguments.cache.cache()?,
+        watcher: Some(data_watcher(stop, arguments.quiet)),
+    })
 }
 
 fn find_rate(arguments: &Arguments) -> Result<(), Failure> {
     let settings = &arguments.settings;
     let config = settings.config(&arguments.format, &arguments.images)?;
-    let (config, opened) = fitting::fitted(config, settings, arguments.threads)?;
+    let decoding = decoding(arguments, None)?;
+    let (config, opened) = fitting::fitted(config, settings, &decoding)?;
     let search = Search {
         out: arguments.out.as_deref(),
         threads: arguments.threads,

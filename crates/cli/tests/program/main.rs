@@ -20,3 +20,4 @@ mod sample;
 mod saving;
 mod time_budget;
 mod training;
+mod transfer;

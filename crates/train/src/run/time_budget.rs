@@ -113,8 +113,12 @@ fn too_short(speed: &Speed, seconds: u64, opening: f64) -> TrainError {
     TrainError::Config { reason }
 }
 
-/// Measures on the run's own data.
+/// Measures on the run's own data. A step counts as one in which everything learns.
 fn measure(run: &mut Run, total: Duration, opening: Duration) -> Result<Speed, TrainError> {
+    if let Some(transfer) = run.config.transfer.take() {
+        run.begin_with(run.engine.network().clone())?;
+        run.config.transfer = Some(transfer);
+    }
     let window = total.mul_f64(MEASURING).clamp(SHORTEST, LONGEST);
     let step = seconds_of_a_step(run, window, total.mul_f64(PATIENCE))?;
     let checkpoint = seconds_of_a_checkpoint(run)?;
