@@ -1,4 +1,4 @@
-"""Writes the fixtures: golden values by PyTorch, scikit-learn and scipy.
+"""Writes the fixtures: golden values by PyTorch, torchvision, scikit-learn and scipy.
 
     python golden/generate.py [FOLDER]
 
@@ -12,7 +12,7 @@ import sys
 import torch
 
 HERE = pathlib.Path(__file__).parent
-CASES = ["initialisation", "layers", "loss", "metrics", "networks", "optimizers", "schedules"]
+CASES = ["colour", "initialisation", "layers", "loss", "metrics", "networks", "optimizers", "schedules"]
 
 
 def main():

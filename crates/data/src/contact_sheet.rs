@@ -32,6 +32,7 @@ impl Default for Sheet {
 }
 
 /// Draws a sheet: on each row an example as it is, then as the network gets it in epochs 0, 1, 2, ...; above, its class.
+/// Where images are mixed, they are with others of the sheet.
 ///
 /// # Errors
 /// [`Error::Setting`] when the sheet would have no or more than 100 million pixels.
@@ -57,8 +58,8 @@ pub fn draw(loader: &Loader, sheet: &Sheet) -> Result<RgbImage, Error> {
         canvas.text(GAP, y + GAP / 2, class);
         let y = y + font::HEIGHT;
         let original = loader.dataset().image(example as usize).to_vec();
-        let augmented =
-            (0..sheet.versions).map(|epoch| augmented(loader, epoch as u32, example, &mut scratch));
+        let augmented = (0..sheet.versions)
+            .map(|epoch| augmented(loader, epoch as u32, &examples, row, &mut scratch));
         for (column, image) in std::iter::once(original).chain(augmented).enumerate() {
             canvas.image(GAP + column * cell[0], y + GAP / 2, &image, shape, sheet.zoom);
         }
@@ -103,11 +104,17 @@ fn titles(versions: usize) -> impl Iterator<Item = String> {
     std::iter::once("image".to_owned()).chain((0..versions).map(|epoch| format!("epoch {epoch}")))
 }
 
-/// An example as the network gets it in one epoch, back in grey levels.
-fn augmented(loader: &Loader, epoch: u32, example: u32, scratch: &mut LoaderScratch) -> Vec<u8> {
+/// An example of a batch as the network gets it in one epoch, back in grey levels.
+fn augmented(
+    loader: &Loader,
+    epoch: u32,
+    batch: &[u32],
+    position: usize,
+    scratch: &mut LoaderScratch,
+) -> Vec<u8> {
     let shape = loader.dataset().shape();
     let mut pixels = vec![0.0; shape.len()];
-    loader.fill(epoch, &[example], scratch, &mut pixels, &mut [0]);
+    loader.fill_batch(epoch, batch, position..position + 1, scratch, &mut pixels);
     let grey = |(at, value): (usize, &f32)| {
         let (factor, offset) = loader.normalisation().factor_and_offset(at % shape.channels);
         ((value - offset) / factor).round() as u8

@@ -1,9 +1,11 @@
 //! Hands examples to the network, chunk by chunk.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use percept_kernels::random::{Draws, Purpose};
 
+use crate::mixing::Mix;
 use crate::transform::{Scratch, Showing};
 use crate::{Augmentation, Dataset, Error, Normalisation, Part};
 
@@ -21,7 +23,11 @@ pub struct Loader {
 
 /// Memory that one thread works in; reuse it to save allocations.
 #[derive(Clone, Debug, Default)]
-pub struct LoaderScratch(Scratch);
+pub struct LoaderScratch {
+    augmentation: Scratch,
+    /// The image that another one is mixed with.
+    partner: Vec<f32>,
+}
 
 impl Loader {
     /// A loader of the examples in `part`.
@@ -85,7 +91,53 @@ impl Loader {
         order
     }
 
-    /// Writes pixels and labels of `examples` (a piece of [`Self::order`] or [`Self::examples`]).
+    /// How the example at a position of a batch is mixed with another one of it; none where images are not mixed.
+    ///
+    /// # Panics
+    /// When the batch has no such position.
+    #[must_use]
+    pub fn mix(&self, epoch: u32, batch: &[u32], position: usize) -> Option<Mix> {
+        let shape = self.part.dataset.shape();
+        Mix::draw(&self.augmentation, shape, batch, position, (self.seed, epoch))
+    }
+
+    /// Writes the pixels of the examples at the positions `range` of a batch, mixed with others of it where images are mixed
+    /// ([`Self::mix`] says how).
+    ///
+    /// # Shapes
+    /// pixels f32 [N, height, width, channels], where N is the length of `range`.
+    ///
+    /// # Panics
+    /// When the lengths do not match, or an example is not in the data set.
+    pub fn fill_batch(
+        &self,
+        epoch: u32,
+        batch: &[u32],
+        range: Range<usize>,
+        scratch: &mut LoaderScratch,
+        pixels: &mut [f32],
+    ) {
+        let shape = self.part.dataset.shape();
+        assert_eq!(pixels.len(), range.len() * shape.len(), "room for other than the examples");
+        let LoaderScratch { augmentation: scratch, partner } = scratch;
+        for (position, pixels) in range.zip(pixels.chunks_exact_mut(shape.len())) {
+            self.augment(epoch, batch[position], scratch, pixels);
+            if let Some(mix) = self.mix(epoch, batch, position) {
+                partner.resize(shape.len(), 0.0);
+                self.augment(epoch, batch[mix.partner], scratch, partner);
+                mix.apply(pixels, partner, shape);
+            }
+        }
+    }
+
+    fn augment(&self, epoch: u32, example: u32, scratch: &mut Scratch, pixels: &mut [f32]) {
+        let (dataset, normalisation) = (&*self.part.dataset, &self.normalisation);
+        let image = dataset.image(example as usize);
+        let showing = Showing { seed: self.seed, epoch, example: example.into() };
+        self.augmentation.augment(image, dataset.shape(), normalisation, showing, scratch, pixels);
+    }
+
+    /// Writes pixels and labels of `examples` (a piece of [`Self::order`] or [`Self::examples`]); none are mixed.
     ///
     /// # Shapes
     /// pixels f32 [N, height, width, channels], labels u32 `[N]`, where N is the number of `examples`.
@@ -107,16 +159,7 @@ impl Loader {
         let rooms = pixels.chunks_exact_mut(shape.len()).zip(labels);
         for (&example, (pixels, label)) in examples.iter().zip(rooms) {
             *label = dataset.label(example as usize);
-            let image = dataset.image(example as usize);
-            let showing = Showing { seed: self.seed, epoch, example: example.into() };
-            self.augmentation.augment(
-                image,
-                shape,
-                &self.normalisation,
-                showing,
-                &mut scratch.0,
-                pixels,
-            );
+            self.augment(epoch, example, &mut scratch.augmentation, pixels);
         }
     }
 }
@@ -151,9 +194,39 @@ mod tests {
 
     #[test]
     fn any_chunking_and_thread_gives_the_same_bits() {
-        for augmentation in [elastic(), Augmentation::photos(28)] {
+        for augmentation in [elastic(), Augmentation::photos(28), everything()] {
             in_pieces_as_whole(&loader(augmentation));
         }
+    }
+
+    fn everything() -> Augmentation {
+        let strong = Augmentation { mixup: 0.5, cutmix: 1.0, ..Augmentation::strong(28) };
+        Augmentation { brightness: 0.3, contrast: 0.3, saturation: 0.3, hue: 0.1, ..strong }
+    }
+
+    /// As training asks: any worker takes any positions of a batch.
+    #[test]
+    fn mixed_images_do_not_depend_on_chunks_or_threads() {
+        let loader = loader(everything());
+        let batch = &loader.order(2)[..20];
+        let fill = |range: Range<usize>| {
+            let mut pixels = vec![0.0; range.len() * 784];
+            loader.fill_batch(2, batch, range, &mut LoaderScratch::default(), &mut pixels);
+            pixels
+        };
+        let whole = fill(0..20);
+        for size in [1, 3, 7] {
+            let parts: Vec<Vec<f32>> = std::thread::scope(|scope| {
+                let starts = (0..20).step_by(size);
+                let threads: Vec<_> = starts
+                    .map(|start| scope.spawn(move || fill(start..(start + size).min(20))))
+                    .collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert_eq!(parts.concat(), whole);
+        }
+        let mixes = (0..20).filter(|&at| loader.mix(2, batch, at).unwrap().share < 1.0).count();
+        assert!(mixes > 0);
     }
 
     fn in_pieces_as_whole(loader: &Loader) {

@@ -24,6 +24,14 @@ pub enum Purpose {
     Mirror = 8,
     /// By how many whole pixels an image is moved.
     Crop = 9,
+    /// Where an image is erased.
+    Erase = 10,
+    /// Brightness and colour.
+    Colour = 11,
+    /// Operations of RandAugment.
+    Operations = 12,
+    /// Which examples are mixed, and in what shares.
+    Mix = 13,
     /// Values made up by tests.
     Test = 7,
 }

@@ -15,6 +15,13 @@ pub(super) struct Change {
     pub shift: [f32; 2],
 }
 
+impl Default for Change {
+    /// No change.
+    fn default() -> Self {
+        Self { rotation: 0.0, scale: [1.0; 2], shear: 0.0, shift: [0.0; 2] }
+    }
+}
+
 /// A map from output to input positions: `x_in = x[0] * x_out + x[1] * y_out + x[2]`, and `y` alike.
 /// Positions count pixels from the centre of the top left one; x goes right, y down.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +51,25 @@ impl Affine {
         Self { x, y }
     }
 
+    /// The map whose matrix, from output to input, is given by its rows, about the centre.
+    pub(super) fn linear(rows: [[f32; 2]; 2], shape: ImageShape) -> Self {
+        let centre = [(shape.width - 1) as f32 / 2.0, (shape.height - 1) as f32 / 2.0];
+        let [x, y] = [0, 1].map(|axis| {
+            let [a, b] = rows[axis];
+            [a, b, centre[axis] - a * centre[0] - b * centre[1]]
+        });
+        Self { x, y }
+    }
+
+    /// This change, and `then` the other one.
+    pub(super) fn then(self, then: &Self) -> Self {
+        let [x, y] = [self.x, self.y].map(|[a, b, c]| {
+            let of = |at: usize| a * then.x[at] + b * then.y[at];
+            [of(0), of(1), of(2) + c]
+        });
+        Self { x, y }
+    }
+
     /// The same map of the image mirrored left to right.
     pub(super) fn mirrored(self, shape: ImageShape) -> Self {
         let [a, b, c] = self.x;
@@ -55,26 +81,36 @@ impl Affine {
 mod tests {
     use super::*;
 
-    const SAME: Change = Change { rotation: 0.0, scale: [1.0; 2], shear: 0.0, shift: [0.0; 2] };
-
     fn map(change: Change, shape: ImageShape, [x, y]: [f32; 2]) -> [f32; 2] {
         let map = Affine::about_centre(&change, shape);
         [map.x, map.y].map(|[a, b, c]| a * x + b * y + c)
     }
 
+    /// By hand: first 2 pixels to the right, then (2, 1) doubled about (0, 0), and the other way round.
+    #[test]
+    fn changes_follow_one_another() {
+        let shift = Affine { x: [1.0, 0.0, -2.0], y: [0.0, 1.0, 0.0] };
+        let double = Affine { x: [0.5, 0.0, 0.0], y: [0.0, 1.0, 0.0] };
+        assert_eq!(shift.then(&double).x, [0.5, 0.0, -2.0]);
+        assert_eq!(double.then(&shift).x, [0.5, 0.0, -1.0]);
+        let quarter = Affine::linear([[0.0, 1.0], [-1.0, 0.0]], ImageShape::grey(3, 5));
+        assert_eq!(quarter, Affine { x: [0.0, 1.0, 1.0], y: [-1.0, 0.0, 3.0] });
+        assert_eq!(quarter.then(&shift).y, [-1.0, 0.0, 5.0]);
+    }
+
     /// Each case by hand, on an image of 3 rows and 5 columns, whose centre is (2, 1).
     #[test]
     fn maps_by_hand() {
-        let shape = ImageShape::grey(3, 5);
+        let (shape, same) = (ImageShape::grey(3, 5), Change::default());
         for (change, from, to) in [
-            (SAME, [4.0, 0.0], [4.0, 0.0]),
-            (Change { shift: [1.0, -0.5], ..SAME }, [3.0, 1.0], [2.0, 1.5]),
+            (same, [4.0, 0.0], [4.0, 0.0]),
+            (Change { shift: [1.0, -0.5], ..same }, [3.0, 1.0], [2.0, 1.5]),
             // Twice as wide: half as far from the centre.
-            (Change { scale: [2.0, 1.0], ..SAME }, [4.0, 2.0], [3.0, 2.0]),
+            (Change { scale: [2.0, 1.0], ..same }, [4.0, 2.0], [3.0, 2.0]),
             // Clockwise by 90 degrees: what was above the centre is now to its right.
-            (Change { rotation: 90.0, ..SAME }, [3.0, 1.0], [2.0, 0.0]),
+            (Change { rotation: 90.0, ..same }, [3.0, 1.0], [2.0, 0.0]),
             // One row down is moved right by a half.
-            (Change { shear: 0.5, ..SAME }, [2.5, 2.0], [2.0, 2.0]),
+            (Change { shear: 0.5, ..same }, [2.5, 2.0], [2.0, 2.0]),
             // (3, 1) is (1, 0) from the centre. Scaled (2, 0), sheared (2, 0), rotated (0, 2), shifted (1, 2): (3, 3).
             (
                 Change { rotation: 90.0, scale: [2.0, 4.0], shear: 0.5, shift: [1.0, 0.0] },

@@ -7,6 +7,7 @@ use serde::de::{Deserializer, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::Showing;
+use crate::ImageShape;
 
 /// Which images are mirrored, left to right.
 ///
@@ -68,6 +69,27 @@ impl Visitor<'_> for Word {
     }
 }
 
+/// Mirrors images left to right, in place.
+///
+/// # Shapes
+/// images [N, height, width, channels] of `shape`.
+pub fn mirror_images<T>(images: &mut [T], shape: ImageShape) {
+    let rows = images.chunks_exact_mut((shape.width * shape.channels).max(1));
+    rows.for_each(|row| reverse(row, shape.channels));
+}
+
+/// Turns the pixels of a row round.
+pub(super) fn reverse<T>(row: &mut [T], channels: usize) {
+    match channels {
+        1 => row.reverse(),
+        3 => row.as_chunks_mut::<3>().0.reverse(),
+        _ => {
+            row.reverse();
+            row.chunks_exact_mut(channels).for_each(<[T]>::reverse);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +139,23 @@ mod tests {
         }
         assert_ne!(mirrored(Mirror::Random, 0), mirrored(Mirror::Random, 2));
         assert!(!mirrored(Mirror::Off, 0).contains(&true));
+    }
+
+    #[test]
+    fn pixels_of_any_number_of_channels_stay_whole() {
+        for (channels, want) in
+            [(1, vec![4, 3, 2, 1]), (2, vec![3, 4, 1, 2]), (3, vec![4, 5, 6, 1, 2, 3])]
+        {
+            let mut row: Vec<u8> = (1..=want.len() as u8).collect();
+            reverse(&mut row, channels);
+            assert_eq!(row, want);
+        }
+    }
+
+    #[test]
+    fn images_are_mirrored_row_by_row() {
+        let mut images = [1, 2, 3, 4, 5, 6, 7, 8];
+        mirror_images(&mut images, ImageShape::grey(2, 2));
+        assert_eq!(images, [2, 1, 4, 3, 6, 5, 8, 7]);
     }
 }

@@ -1,156 +1,37 @@
 //! Augmentation: a slightly different image each epoch, so that the network learns what does not matter.
 //!
-//! All movements of one image are composed into one map from output to input positions, and the image is resampled once.
-//! Where every movement is by whole pixels its rows are copied instead, and no grey level changes.
+//! In this order: all movements of an image are composed into one map from output to input positions, and the image is
+//! resampled once (where every movement is by whole pixels its rows are copied instead, and no grey level changes); then
+//! brightness and colours change; then a square is erased. Mixing two images comes last, and is the loader's.
 
 mod affine;
+mod colour;
 mod elastic;
+pub(crate) mod erase;
 mod mirror;
+mod rand_augment;
 mod resample;
 mod scratch;
+mod settings;
 mod showing;
-pub(crate) mod whole_pixels;
+mod tones;
+mod whole_pixels;
 
 use percept_kernels::levels;
 use percept_kernels::random::{Draws, Purpose};
-use serde::{Deserialize, Serialize};
 
-use crate::{Error, ImageShape, Normalisation};
-pub use affine::Affine;
-pub use mirror::Mirror;
-use scratch::Levels;
+use crate::{ImageShape, Normalisation};
+use affine::{Affine, Change};
+use colour::Tone;
+use erase::Area;
+pub use mirror::{Mirror, mirror_images};
+use rand_augment::Operation;
 pub use scratch::Scratch;
+pub use settings::{Augmentation, Outside};
 pub use showing::Showing;
 use whole_pixels::Move;
 
-/// How far an image may be changed at random. Everything defaults to 0, which means off.
-///
-/// Each image draws its own values anew in each epoch, uniformly between minus and plus the setting (the scale of each axis
-/// from `1 - scale` to `1 + scale`). All channels of an image are changed alike.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Augmentation {
-    /// Rotation about the centre in degrees, 0..=180.
-    pub rotation: f32,
-    /// Stretching or shrinking of each axis on its own, as a share of its size, 0..=0.9.
-    pub scale: f32,
-    /// Horizontal slant: pixels sideways a pixel down, 0..=2.
-    pub shear: f32,
-    /// Shift along each axis in pixels, 0..=1000.
-    pub shift: f32,
-    /// Elastic distortion: how many pixels a random field in -1..=1 moves, before smoothing, 0..=1000. Simard, Steinkraus
-    /// and Platt ("Best practices for convolutional neural networks", ICDAR 2003) have 34 for digits of 29x29.
-    pub elastic_strength: f32,
-    /// Standard deviation of the Gaussian that smooths the elastic field, in pixels, 0..=100; Simard et al. have 4.
-    /// Must be positive when `elastic_strength` is.
-    pub elastic_smoothness: f32,
-    /// Which images are mirrored, left to right.
-    pub mirror: Mirror,
-    /// Shift along each axis by whole pixels, which blurs nothing, 0..=1000: each number of pixels from `-crop` to `crop` is
-    /// as probable. With [`Outside::Reflect`] this is torchvision's
-    /// `RandomCrop(size, padding=crop, padding_mode="reflect")`.
-    pub crop: u32,
-    /// What is seen where a position lies outside the image.
-    pub outside: Outside,
-}
-
-/// What is seen beyond the edge of an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outside {
-    /// Black, the background of digits.
-    #[default]
-    Black,
-    /// The image again, mirrored at its edge; the pixels of the edge are not repeated (as `torch.nn.functional.pad` with
-    /// `mode="reflect"` has it).
-    Reflect,
-}
-
 impl Augmentation {
-    /// What suits handwritten digits of 28x28: rotation ±10 degrees, scale ±10 % an axis, shear ±0.1, shift ±1.5 pixels.
-    #[must_use]
-    pub fn digits() -> Self {
-        Self { rotation: 10.0, scale: 0.1, shear: 0.1, shift: 1.5, ..Self::default() }
-    }
-
-    /// What suits photographs: mirrored in every second epoch, and shifted by up to an eighth of `side`, the shorter side in
-    /// pixels, as has been usual for CIFAR-10 since He et al. 2016 (there 4 of 32 pixels); what comes in from outside is a
-    /// reflection.
-    #[must_use]
-    pub fn photos(side: usize) -> Self {
-        Self {
-            crop: (side / 8) as u32,
-            mirror: Mirror::Alternating,
-            outside: Outside::Reflect,
-            ..Self::default()
-        }
-    }
-
-    /// Whether images stay as they are.
-    #[must_use]
-    pub fn is_off(&self) -> bool {
-        !self.resamples() && !self.moves_whole_pixels()
-    }
-
-    /// Whether pixels are moved by fractions of a pixel.
-    fn resamples(&self) -> bool {
-        [self.rotation, self.scale, self.shear, self.shift, self.elastic_strength]
-            .iter()
-            .any(|&setting| setting != 0.0)
-    }
-
-    fn moves_whole_pixels(&self) -> bool {
-        self.crop != 0 || self.mirror != Mirror::Off
-    }
-
-    /// Checks that every setting is within its range.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] naming the first that is not.
-    pub fn check(&self) -> Result<(), Error> {
-        for (setting, value, limit) in [
-            ("rotation", self.rotation, 180.0),
-            ("scale", self.scale, 0.9),
-            ("shear", self.shear, 2.0),
-            ("shift", self.shift, 1000.0),
-            ("elastic-strength", self.elastic_strength, 1000.0),
-            ("elastic-smoothness", self.elastic_smoothness, 100.0),
-            ("crop", self.crop as f32, 1000.0),
-        ] {
-            if !(0.0..=limit).contains(&value) {
-                return Err(Error::setting(setting, format!("from 0 to {limit}"), value));
-            }
-        }
-        if self.elastic_strength > 0.0 && self.elastic_smoothness < 0.1 {
-            let expected = "at least 0.1 pixels when elastic-strength is not 0";
-            return Err(Error::setting("elastic-smoothness", expected, self.elastic_smoothness));
-        }
-        Ok(())
-    }
-
-    /// How far an image is moved by whole pixels.
-    fn draw_move(&self, showing: Showing) -> Move {
-        let mut by = [0; 2];
-        if self.crop != 0 {
-            let mut draws = showing.draws(Purpose::Crop);
-            by = by.map(|_: i32| draws.below(2 * self.crop + 1) as i32 - self.crop as i32);
-        }
-        Move { by, mirrored: self.mirror.is_mirrored(showing), outside: self.outside }
-    }
-
-    /// The map of one image. Always draws six numbers, so that changing one setting leaves the others' draws alone.
-    fn draw_affine(&self, shape: ImageShape, moved: &Move, draws: &mut Draws) -> Affine {
-        let mut within = |range: f32| draws.uniform_in(-range, range);
-        let change = affine::Change {
-            rotation: within(self.rotation),
-            scale: [1.0 + within(self.scale), 1.0 + within(self.scale)],
-            shear: within(self.shear),
-            shift: moved.by.map(|by| within(self.shift) + by as f32),
-        };
-        let affine = Affine::about_centre(&change, shape);
-        if moved.mirrored { affine.mirrored(shape) } else { affine }
-    }
-
     /// Writes `image`, changed at random and normalised, into `out`.
     ///
     /// The result depends only on the image, the settings and `showing`. Nothing is allocated once `scratch` has seen an
@@ -172,41 +53,115 @@ impl Augmentation {
     ) {
         assert!(image.len() == shape.len() && out.len() == shape.len(), "image is not of {shape}");
         assert_eq!(normalisation.mean.len(), shape.channels, "normalisation has other channels");
+        scratch.levels.prepare(normalisation, shape);
         let moved = self.draw_move(showing);
-        if self.resamples() {
-            self.resample(image, shape, normalisation, (showing, moved), scratch, out);
+        let map = self.draw_changes(shape, &moved, showing, scratch);
+        let recoloured = !scratch.tones.is_empty();
+        scratch.shares.prepare_shares(shape);
+        let levels = if recoloured { &scratch.shares } else { &scratch.levels };
+        if let Some(affine) = &map {
+            let field = (self.elastic_strength > 0.0).then_some(&scratch.elastic);
+            let map = resample::Map { affine, field, outside: self.outside };
+            resample::resample(scratch.isa, image, shape, &map, levels, &mut scratch.planes, out);
         } else {
-            scratch.levels.prepare(normalisation, shape);
             let mut source = image;
             if self.moves_whole_pixels() {
                 scratch.moved.resize(shape.len(), 0);
                 moved.apply(image, shape, &mut scratch.moved);
                 source = &scratch.moved;
             }
-            let Levels { factors, offsets, .. } = &scratch.levels;
-            levels::scale(scratch.isa, source, factors, offsets, out);
+            levels::scale(scratch.isa, source, &levels.factors, &levels.offsets, out);
+        }
+        if recoloured {
+            scratch.tones.iter().for_each(|tone| tone.apply(out, shape, &mut scratch.spare));
+            scratch.levels.apply_to_shares(out);
+        }
+        if self.erase != 0 {
+            let size = [self.erase as usize; 2];
+            let area = Area::draw(size, shape, &mut showing.draws(Purpose::Erase));
+            area.rows_of(out, shape).for_each(|row| row.fill(0.0));
         }
     }
 
-    fn resample(
-        &self,
-        image: &[u8],
-        shape: ImageShape,
-        normalisation: &Normalisation,
-        (showing, moved): (Showing, Move),
-        scratch: &mut Scratch,
-        out: &mut [f32],
-    ) {
-        let mut draws = showing.draws(Purpose::Augmentation);
-        let affine = self.draw_affine(shape, &moved, &mut draws);
-        let elastic = self.elastic_strength > 0.0;
-        if elastic {
-            let (strength, smoothness) = (self.elastic_strength, self.elastic_smoothness);
-            scratch.elastic.draw(shape, strength, smoothness, &mut draws);
+    /// How far an image is moved by whole pixels.
+    fn draw_move(&self, showing: Showing) -> Move {
+        let mut by = [0; 2];
+        if self.crop != 0 {
+            let mut draws = showing.draws(Purpose::Crop);
+            by = by.map(|_: i32| draws.below(2 * self.crop + 1) as i32 - self.crop as i32);
         }
-        let map = resample::Map { affine: &affine, elastic, outside: self.outside };
-        resample::resample(image, shape, &map, normalisation, scratch, out);
+        Move { by, mirrored: self.mirror.is_mirrored(showing), outside: self.outside }
     }
+
+    /// The map of one image, where it needs one, its elastic field and its changes of colour.
+    fn draw_changes(
+        &self,
+        shape: ImageShape,
+        moved: &Move,
+        showing: Showing,
+        scratch: &mut Scratch,
+    ) -> Option<Affine> {
+        scratch.tones.clear();
+        if self.jitters() {
+            scratch.tones.extend(self.draw_jitter(&mut showing.draws(Purpose::Colour)));
+        }
+        let mut map = self.resamples().then(|| {
+            let mut draws = showing.draws(Purpose::Augmentation);
+            let affine = self.draw_affine(shape, moved, &mut draws);
+            if self.elastic_strength > 0.0 {
+                let (strength, smoothness) = (self.elastic_strength, self.elastic_smoothness);
+                scratch.elastic.draw(shape, strength, smoothness, &mut draws);
+            }
+            affine
+        });
+        let mut draws = showing.draws(Purpose::Operations);
+        for _ in 0..self.operations {
+            match Operation::draw(self.operations_magnitude, shape, &mut draws) {
+                Operation::Move(then) => {
+                    let before =
+                        map.unwrap_or_else(|| moved_affine(Change::default(), moved, shape));
+                    map = Some(before.then(&then));
+                }
+                Operation::Recolour(tone) => scratch.tones.push(tone),
+                Operation::Nothing => {}
+            }
+        }
+        map
+    }
+
+    /// The map of one image. Always draws six numbers, so that changing one setting leaves the others' draws alone.
+    fn draw_affine(&self, shape: ImageShape, moved: &Move, draws: &mut Draws) -> Affine {
+        let mut within = |range: f32| draws.uniform_in(-range, range);
+        let change = Change {
+            rotation: within(self.rotation),
+            scale: [1.0 + within(self.scale), 1.0 + within(self.scale)],
+            shear: within(self.shear),
+            shift: [within(self.shift), within(self.shift)],
+        };
+        moved_affine(change, moved, shape)
+    }
+
+    /// Brightness, contrast, saturation and hue in a random order.
+    fn draw_jitter(&self, draws: &mut Draws) -> [Tone; 4] {
+        let mut factor = |range: f32| 1.0 + draws.uniform_in(-range, range);
+        let mut tones = [
+            Tone::Brightness(factor(self.brightness)),
+            Tone::Contrast(factor(self.contrast)),
+            Tone::Saturation(factor(self.saturation)),
+            Tone::Hue(draws.uniform_in(-self.hue, self.hue)),
+        ];
+        draws.shuffle(&mut tones);
+        tones
+    }
+}
+
+/// A change and a movement by whole pixels as one map.
+fn moved_affine(mut change: Change, moved: &Move, shape: ImageShape) -> Affine {
+    for (shift, by) in change.shift.iter_mut().zip(moved.by) {
+        *shift += by as f32;
+    }
+    let affine = Affine::about_centre(&change, shape);
+    if moved.mirrored { affine.mirrored(shape) } else { affine }
 }
 
 #[cfg(test)]
@@ -248,6 +203,58 @@ mod tests {
                     assert!(close, "{outside:?} {shape} epoch {epoch}");
                 }
             }
+        }
+    }
+
+    /// Each kind alone changes the image, says that it is on, and another kind's draws stay what they were.
+    #[test]
+    fn every_setting_does_something_of_its_own() {
+        let shape = ImageShape::colour(12, 12);
+        let off = Augmentation::default();
+        let still = augmented(off, shape, 0);
+        for (name, alone) in [
+            ("crop", Augmentation { crop: 3, ..off }),
+            ("erase", Augmentation { erase: 5, ..off }),
+            ("brightness", Augmentation { brightness: 0.5, ..off }),
+            ("contrast", Augmentation { contrast: 0.5, ..off }),
+            ("saturation", Augmentation { saturation: 0.5, ..off }),
+            ("hue", Augmentation { hue: 0.5, ..off }),
+            ("operations", Augmentation { operations: 4, operations_magnitude: 20, ..off }),
+            ("rotation", Augmentation { rotation: 30.0, ..off }),
+        ] {
+            assert!(!alone.is_off() && alone.check().is_ok(), "{name}");
+            let epochs = [0, 1].map(|epoch| augmented(alone, shape, epoch));
+            assert!(epochs[0] != epochs[1] && epochs[0] != still, "{name}");
+            assert!(epochs.concat().iter().all(|x| x.is_finite()), "{name}");
+            // What is erased lies where it lay.
+            let erased = |settings| -> Vec<usize> {
+                let both = augmented(Augmentation { erase: 5, ..settings }, shape, 0);
+                (0..both.len()).filter(|&at| both[at] == 0.0).collect()
+            };
+            let (with, without) = (erased(alone), erased(off));
+            assert!(without.iter().all(|at| with.contains(at)), "{name}");
+        }
+        assert!(off.is_off() && Augmentation { mixup: 0.2, ..off }.mixes());
+        assert!(!Augmentation { cutmix: 0.2, ..off }.is_off());
+    }
+
+    #[test]
+    fn settings_out_of_range_are_named() {
+        let off = Augmentation::default();
+        for (wrong, message) in [
+            (Augmentation { crop: 1001, ..off }, "crop must be from 0 to 1000, but is 1001"),
+            (Augmentation { erase: 1001, ..off }, "erase must be from 0 to 1000, but is 1001"),
+            (Augmentation { hue: 0.6, ..off }, "hue must be from 0 to 0.5, but is 0.6"),
+            (Augmentation { contrast: -1.0, ..off }, "contrast must be from 0 to 1, but is -1"),
+            (Augmentation { operations: 11, ..off }, "operations must be from 0 to 10, but is 11"),
+            (
+                Augmentation { operations_magnitude: 31, ..off },
+                "operations-magnitude must be from 0 to 30, but is 31",
+            ),
+            (Augmentation { mixup: f32::NAN, ..off }, "mixup must be from 0 to 100, but is NaN"),
+            (Augmentation { cutmix: -0.5, ..off }, "cutmix must be from 0 to 100, but is -0.5"),
+        ] {
+            assert_eq!(wrong.check().unwrap_err().to_string(), message);
         }
     }
 

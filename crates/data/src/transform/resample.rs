@@ -6,8 +6,8 @@ use percept_kernels::resample as kernel;
 use super::Outside;
 use super::affine::Affine;
 use super::elastic::Field;
-use super::scratch::Scratch;
-use crate::{ImageShape, Normalisation};
+use super::scratch::Levels;
+use crate::ImageShape;
 
 /// What an image is resampled in.
 #[derive(Clone, Debug, Default)]
@@ -76,25 +76,24 @@ impl Planes {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Map<'a> {
     pub affine: &'a Affine,
-    /// Whether the elastic field in the scratch memory displaces positions.
-    pub elastic: bool,
+    /// What displaces positions.
+    pub field: Option<&'a Field>,
     pub outside: Outside,
 }
 
-/// Writes into `out` the image as seen through the map, normalised.
+/// Writes into `out` the image as seen through the map, with its grey levels as `levels` makes them.
 ///
 /// A position is rounded to 1/256 of a pixel; from there on the arithmetic is exact (integers below 2^24), so that the
 /// result is the same on every processor, and the identity map gives exactly the normalised image.
 pub(super) fn resample(
+    isa: Isa,
     image: &[u8],
     shape: ImageShape,
     map: &Map<'_>,
-    normalisation: &Normalisation,
-    scratch: &mut Scratch,
+    levels: &Levels,
+    planes: &mut Planes,
     out: &mut [f32],
 ) {
-    let Scratch { isa, elastic: field, planes, .. } = scratch;
-    let isa = *isa;
     planes.fit(shape);
     let (size, channels) = ([shape.height, shape.width], shape.channels);
     for channel in 0..channels {
@@ -102,7 +101,7 @@ pub(super) fn resample(
         let Planes { padded, quads, pixels, .. } = &mut *planes;
         kernel::pack(isa, padded, shape.width + 2, quads);
         if channel == 0 {
-            pixels.place(isa, map.affine, map.elastic.then_some(&*field));
+            pixels.place(isa, map.affine, map.field);
             if map.outside == Outside::Reflect {
                 reflect(&mut pixels.x, shape.width);
                 reflect(&mut pixels.y, shape.height);
@@ -112,7 +111,7 @@ pub(super) fn resample(
         for quad in &mut pixels.quads {
             *quad = quads[*quad as usize];
         }
-        let (factor, offset) = normalisation.factor_and_offset(channel);
+        let (factor, offset) = (levels.factors[channel], levels.offsets[channel]);
         let Pixels { quads, fractions, values, .. } = pixels;
         if channels == 1 {
             kernel::interpolate(isa, quads, fractions, factor, offset, out);
@@ -150,6 +149,7 @@ fn reflect(positions: &mut [f32], size: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Normalisation;
 
     const PLAIN: [f32; 2] = [0.0, 1.0 / 255.0];
 
@@ -163,9 +163,11 @@ mod tests {
             std: vec![PLAIN[1]; shape.channels],
         };
         let mut out = vec![f32::NAN; image.len()];
-        let mut scratch = Scratch::default();
-        let map = Map { affine: &affine, elastic: false, outside };
-        resample(image, shape, &map, &normalisation, &mut scratch, &mut out);
+        let mut levels = Levels::default();
+        levels.prepare(&normalisation, shape);
+        let map = Map { affine: &affine, field: None, outside };
+        let planes = &mut Planes::default();
+        resample(Isa::chosen().unwrap(), image, shape, &map, &levels, planes, &mut out);
         out
     }
 

@@ -2,6 +2,7 @@
 
 use percept_kernels::isa::Isa;
 
+use super::colour::Tone;
 use super::elastic::Field;
 use super::resample::Planes;
 use crate::{ImageShape, Normalisation};
@@ -15,7 +16,14 @@ pub struct Scratch {
     pub(super) planes: Planes,
     /// An image that was moved by whole pixels.
     pub(super) moved: Vec<u8>,
+    /// From grey levels to what a network reads.
     pub(super) levels: Levels,
+    /// From grey levels to shares of white, in which colours are changed.
+    pub(super) shares: Levels,
+    /// The changes of colour of one image.
+    pub(super) tones: Vec<Tone>,
+    /// An image that is still needed while it is changed.
+    pub(super) spare: Vec<f32>,
 }
 
 impl Default for Scratch {
@@ -27,6 +35,9 @@ impl Default for Scratch {
             planes: Planes::default(),
             moved: Vec::new(),
             levels: Levels::default(),
+            shares: Levels::default(),
+            tones: Vec::new(),
+            spare: Vec::new(),
         }
     }
 }
@@ -48,5 +59,20 @@ impl Levels {
         let row = channels.cycle().take(shape.width * shape.channels);
         (self.factors, self.offsets) = row.unzip();
         self.made_for = Some((normalisation.clone(), shape.width));
+    }
+
+    /// Shares of white.
+    pub(super) fn prepare_shares(&mut self, shape: ImageShape) {
+        self.factors.resize(shape.width * shape.channels, 1.0 / 255.0);
+        self.offsets.resize(shape.width * shape.channels, 0.0);
+    }
+
+    /// Makes of shares of white what a network reads.
+    pub(super) fn apply_to_shares(&self, image: &mut [f32]) {
+        for row in image.chunks_exact_mut(self.factors.len()) {
+            for ((x, factor), offset) in row.iter_mut().zip(&self.factors).zip(&self.offsets) {
+                *x = *x * (255.0 * factor) + offset;
+            }
+        }
     }
 }

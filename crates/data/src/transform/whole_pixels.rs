@@ -1,6 +1,7 @@
 //! Moving and mirroring an image by whole pixels, which leaves every grey level as it was.
 
 use super::Outside;
+use super::mirror::reverse;
 use crate::ImageShape;
 
 /// A movement by whole pixels.
@@ -71,18 +72,6 @@ impl Outside {
     }
 }
 
-/// Turns the pixels of a row round.
-pub(crate) fn reverse<T>(row: &mut [T], channels: usize) {
-    match channels {
-        1 => row.reverse(),
-        3 => row.as_chunks_mut::<3>().0.reverse(),
-        _ => {
-            row.reverse();
-            row.chunks_exact_mut(channels).for_each(<[T]>::reverse);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,16 +98,5 @@ mod tests {
             assert_eq!(moved(&image, shape, by, Outside::Reflect), reflected, "{by:?}");
         }
         assert_eq!(moved(&[9], ImageShape::grey(1, 1), [3, -8], Outside::Reflect), [9]);
-    }
-
-    #[test]
-    fn pixels_of_any_number_of_channels_stay_whole() {
-        for (channels, want) in
-            [(1, vec![4, 3, 2, 1]), (2, vec![3, 4, 1, 2]), (3, vec![4, 5, 6, 1, 2, 3])]
-        {
-            let mut row: Vec<u8> = (1..=want.len() as u8).collect();
-            reverse(&mut row, channels);
-            assert_eq!(row, want);
-        }
     }
 }
