@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, Throughput};
 use percept_kernels::random::{Draws, Purpose};
-use percept_nn::loss::{LossSettings, cross_entropy};
+use percept_nn::loss::{LossSettings, Target, cross_entropy};
 use std::time::Duration;
 
 /// Examples of a chunk.
@@ -19,7 +19,8 @@ fn main() {
     for classes in [10, 100] {
         let mut draws = Draws::new(1, Purpose::Test, 0, 0);
         let logits: Vec<f32> = (0..EXAMPLES * classes).map(|_| draws.normal()).collect();
-        let labels: Vec<u32> = (0..classes as u32).cycle().take(EXAMPLES).collect();
+        let targets: Vec<Target> =
+            (0..classes as u32).map(Target::from).cycle().take(EXAMPLES).collect();
         let mut gradient = vec![0.0; logits.len()];
         for label_smoothing in [0.0, 0.05] {
             let settings = LossSettings { label_smoothing, ..LossSettings::default() };
@@ -27,7 +28,7 @@ fn main() {
             group.bench_function(name, |bencher| {
                 bencher.iter(|| {
                     let examples = EXAMPLES as f64;
-                    cross_entropy(&settings, classes, &logits, &labels, examples, &mut gradient)
+                    cross_entropy(&settings, classes, &logits, &targets, examples, &mut gradient)
                 });
             });
         }

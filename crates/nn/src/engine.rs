@@ -12,7 +12,7 @@ use crate::diverged::Diverged;
 use crate::error::EngineError;
 use crate::graph::{Graph, Mode};
 use crate::layers::DrawName;
-use crate::loss::{Loss, LossSettings, cross_entropy};
+use crate::loss::{Loss, LossSettings, Target, cross_entropy};
 use crate::memory::PlannedBuffer;
 use crate::network::Network;
 use crate::optim::OptimizerSpec;
@@ -108,7 +108,7 @@ pub struct Engine<T: Element = f32> {
 struct Worker<T: Element> {
     index: usize,
     arena: Aligned<T>,
-    labels: Vec<u32>,
+    targets: Vec<Target>,
     scratch: Aligned<T>,
 }
 
@@ -172,7 +172,7 @@ impl<T: Element> Engine<T> {
             .map(|index| Worker {
                 index,
                 arena: Aligned::zeros(plan.arena_len()),
-                labels: vec![0; chunk],
+                targets: vec![Target::default(); chunk],
                 scratch: Aligned::zeros(scratch.unwrap_or(0)),
             })
             .collect();
@@ -326,7 +326,9 @@ impl<T: Element> Engine<T> {
         if self.settings.loss.class_weights.is_empty() {
             return examples as f64;
         }
-        (0..examples).map(|position| self.settings.loss.normaliser(&[source.label(position)])).sum()
+        (0..examples)
+            .map(|position| self.settings.loss.normaliser(&[source.target(position)]))
+            .sum()
     }
 
     fn pack(&mut self) {
@@ -353,12 +355,13 @@ impl<T: Element> Engine<T> {
                 let (images, first) = (chunk.len(), chunk.start);
                 let pitch = plan.statistics_len();
                 let statistics = &mut lane.statistics[place * pitch..][..pitch];
-                let labels = &mut worker.labels[..images];
-                source.fill(worker.index, first, plan.input(&mut worker.arena, images), labels);
+                let targets = &mut worker.targets[..images];
+                source.fill(worker.index, first, plan.input(&mut worker.arena, images), targets);
                 let draw = DrawName { first, ..draw };
                 plan.forward(images, draw, numbers, &mut worker.arena, statistics);
                 let (logits, gradient) = plan.output_and_gradient(&mut worker.arena, images);
-                let chunk_loss = cross_entropy(loss, classes, logits, labels, normaliser, gradient);
+                let chunk_loss =
+                    cross_entropy(loss, classes, logits, targets, normaliser, gradient);
                 lane.loss.sum += chunk_loss.sum;
                 lane.loss.correct += chunk_loss.correct;
                 let fresh = place == 0;

@@ -7,9 +7,12 @@
 //! loss = (1 - s) * w[y] * -ln p[y] + s / K * sum over k of w[k] * -ln p[k]
 //! ```
 //!
-//! (Szegedy et al. 2016 for the smoothing). The loss of a batch is the sum over its examples divided by the sum of
-//! their labels' weights, [`LossSettings::normaliser`]: PyTorch's `cross_entropy` with `reduction="mean"`. The gradient
-//! of the mean is
+//! (Szegedy et al. 2016 for the smoothing). An example that is mixed of two, see [`Target`], has two labels: the first term
+//! is then the mean of theirs, weighted by their shares, as in PyTorch's `cross_entropy` with probabilities for targets.
+//! The loss of a batch is the sum over its examples divided by the sum of their labels' weights (shared likewise),
+//! [`LossSettings::normaliser`]: PyTorch's `reduction="mean"` where no example is mixed. (With probabilities for targets
+//! PyTorch divides by the number of examples, so that its loss jumps when class weights meet the first mixed example.) The
+//! gradient of the mean is
 //!
 //! ```text
 //! d loss / d z[j] = (p[j] * ((1 - s) * w[y] + s / K * sum of w) - (j == y) * (1 - s) * w[y] - s / K * w[j]) / normaliser
@@ -28,6 +31,32 @@ pub struct LossSettings {
     /// How much each class counts, at least 0; all the same where empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub class_weights: Vec<f64>,
+}
+
+/// What is true of an example: its label, or two labels and their shares where it is mixed of two (mixup, CutMix).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Target {
+    /// The label; the first of two.
+    pub label: u32,
+    /// The second label; any one below the number of classes where the share is 1.
+    pub other: u32,
+    /// The share of the first, 0..=1; the second has the rest.
+    pub share: f32,
+}
+
+impl Target {
+    /// The label with the greater share, by which a prediction is right or wrong; the first of equals.
+    #[must_use]
+    pub fn main_label(&self) -> u32 {
+        if self.share < 0.5 { self.other } else { self.label }
+    }
+}
+
+impl From<u32> for Target {
+    /// A label alone.
+    fn from(label: u32) -> Self {
+        Self { label, other: label, share: 1.0 }
+    }
 }
 
 /// Settings that make no loss.
@@ -68,7 +97,7 @@ pub enum LossError {
 pub struct Loss {
     /// The sum of the examples' losses; divided by the batch's normaliser it is the mean loss.
     pub sum: f64,
-    /// Examples whose greatest logit (the first of equals) is their label's.
+    /// Examples whose greatest logit (the first of equals) is their [main label's](Target::main_label).
     pub correct: usize,
 }
 
@@ -97,14 +126,23 @@ impl LossSettings {
         if self.class_weights.iter().all(|w| *w == 0.0) { Err(LossError::NoWeight) } else { Ok(()) }
     }
 
-    /// What the summed loss of a batch with these labels is divided by: the sum of the labels' weights, so their number
+    /// What the summed loss of a batch with these targets is divided by: the sum of the labels' weights, so their number
     /// where there are no class weights.
     ///
     /// # Panics
     /// When a label has no class weight.
     #[must_use]
-    pub fn normaliser(&self, labels: &[u32]) -> f64 {
-        labels.iter().map(|label| self.weight(*label as usize)).sum()
+    pub fn normaliser(&self, targets: &[Target]) -> f64 {
+        targets.iter().map(|target| self.shares(target).iter().sum::<f64>()).sum()
+    }
+
+    /// How much the first and the second label count.
+    fn shares(&self, target: &Target) -> [f64; 2] {
+        let share = f64::from(target.share);
+        [
+            share * self.weight(target.label as usize),
+            (1.0 - share) * self.weight(target.other as usize),
+        ]
     }
 
     fn weight(&self, class: usize) -> f64 {
@@ -120,7 +158,7 @@ impl LossSettings {
 /// or plus infinity, or all of an example's are minus infinity.
 ///
 /// # Shapes
-/// `logits` and `grad_logits` are [N, classes], `labels` is `[N]`.
+/// `logits` and `grad_logits` are [N, classes], `targets` is `[N]`.
 ///
 /// # Panics
 /// When the lengths do not fit or a label is not below `classes`.
@@ -128,21 +166,21 @@ pub fn cross_entropy<T: Element>(
     settings: &LossSettings,
     classes: usize,
     logits: &[T],
-    labels: &[u32],
+    targets: &[Target],
     normaliser: f64,
     grad_logits: &mut [T],
 ) -> Loss {
-    assert_eq!(logits.len(), labels.len() * classes, "logits of {} examples", labels.len());
+    assert_eq!(logits.len(), targets.len() * classes, "logits of {} examples", targets.len());
     assert_eq!(logits.len(), grad_logits.len(), "gradients of the logits");
     let rule = Rule::new(settings, classes, normaliser);
     let mut loss = Loss::default();
     let rows =
         logits.chunks_exact(classes.max(1)).zip(grad_logits.chunks_exact_mut(classes.max(1)));
-    for ((logits, gradient), label) in rows.zip(labels) {
-        let label = *label as usize;
+    for ((logits, gradient), target) in rows.zip(targets) {
+        let label = target.label.max(target.other) as usize;
         assert!(label < classes, "label {label} of {classes} classes");
-        loss.sum += rule.example(logits, label, gradient);
-        loss.correct += usize::from(is_first_greatest(logits, label));
+        loss.sum += rule.example(logits, target, gradient);
+        loss.correct += usize::from(is_first_greatest(logits, target.main_label() as usize));
     }
     loss
 }
@@ -191,19 +229,34 @@ impl<'a> Rule<'a> {
     }
 
     /// The loss of one example; writes its gradient.
-    fn example<T: Element>(&self, logits: &[T], label: usize, gradient: &mut [T]) -> f64 {
+    fn example<T: Element>(&self, logits: &[T], target: &Target, gradient: &mut [T]) -> f64 {
         let (greatest, sum) = exponentials(logits, gradient);
         let log_sum = greatest + Element::ln(sum);
-        let true_weight = self.truth * self.settings.weight(label);
-        let factor = self.scale * (true_weight + self.spread * self.total_weight) / sum;
+        let [first, second] = self.settings.shares(target).map(|share| self.truth * share);
+        let factor = self.scale * (first + second + self.spread * self.total_weight) / sum;
         let factor = T::from_f64(factor);
         gradient.iter_mut().for_each(|g| *g *= factor);
-        gradient[label] -= T::from_f64(self.scale * true_weight);
-        let mut loss = weighted(true_weight, log_sum - logits[label].to_f64());
+        let mut loss = self.label(logits, target.label, first, log_sum, gradient);
+        if second > 0.0 {
+            loss += self.label(logits, target.other, second, log_sum, gradient);
+        }
         if self.spread > 0.0 {
             loss += self.smooth(logits, log_sum, gradient);
         }
         loss
+    }
+
+    /// The part of the loss and of the gradient that is a label's.
+    fn label<T: Element>(
+        &self,
+        logits: &[T],
+        label: u32,
+        weight: f64,
+        log_sum: f64,
+        gradient: &mut [T],
+    ) -> f64 {
+        gradient[label as usize] -= T::from_f64(self.scale * weight);
+        weighted(weight, log_sum - logits[label as usize].to_f64())
     }
 
     /// The part of the loss that is spread over all classes; finishes the gradient.
@@ -253,33 +306,43 @@ mod tests {
         LossSettings { label_smoothing: 0.1, class_weights }
     }
 
-    fn batch(examples: usize) -> (Vec<f64>, Vec<u32>) {
+    /// Every second example is mixed of two.
+    fn batch(examples: usize) -> (Vec<f64>, Vec<Target>) {
         let mut draws = Draws::new(1, Purpose::Test, 0, 0);
         let logits = (0..examples * CLASSES).map(|_| 3.0 * f64::from(draws.normal())).collect();
-        (logits, (0..examples).map(|_| draws.below(CLASSES as u32)).collect())
+        let mut target = |example: usize| {
+            let [label, other] = [0; 2].map(|_| draws.below(CLASSES as u32));
+            Target { label, other, share: if example % 2 == 0 { 1.0 } else { draws.uniform() } }
+        };
+        (logits, (0..examples).map(&mut target).collect())
     }
 
-    fn one<T: Element>(settings: &LossSettings, logits: &[T], label: u32) -> (f64, Vec<T>) {
+    fn one<T: Element>(
+        settings: &LossSettings,
+        logits: &[T],
+        target: impl Into<Target>,
+    ) -> (f64, Vec<T>) {
         let mut gradient = vec![T::ZERO; logits.len()];
-        let loss = cross_entropy(settings, logits.len(), logits, &[label], 1.0, &mut gradient);
+        let targets = [target.into()];
+        let loss = cross_entropy(settings, logits.len(), logits, &targets, 1.0, &mut gradient);
         (loss.sum, gradient)
     }
 
     #[test]
     fn chunks_sum_to_the_batch() {
-        let (settings, (logits, labels)) = (smoothed(), batch(23));
-        let normaliser = settings.normaliser(&labels);
-        let run = |logits: &[f64], labels: &[u32], gradient: &mut [f64]| {
-            cross_entropy(&settings, CLASSES, logits, labels, normaliser, gradient)
+        let (settings, (logits, targets)) = (smoothed(), batch(23));
+        let normaliser = settings.normaliser(&targets);
+        let run = |logits: &[f64], targets: &[Target], gradient: &mut [f64]| {
+            cross_entropy(&settings, CLASSES, logits, targets, normaliser, gradient)
         };
         let mut whole = vec![0.0; logits.len()];
-        let expected = run(&logits, &labels, &mut whole);
+        let expected = run(&logits, &targets, &mut whole);
         let mut parts = vec![0.0; logits.len()];
         let mut found = Loss::default();
         for start in (0..23).step_by(5) {
             let end = (start + 5).min(23);
             let numbers = start * CLASSES..end * CLASSES;
-            let loss = run(&logits[numbers.clone()], &labels[start..end], &mut parts[numbers]);
+            let loss = run(&logits[numbers.clone()], &targets[start..end], &mut parts[numbers]);
             found.sum += loss.sum;
             found.correct += loss.correct;
         }
@@ -300,14 +363,14 @@ mod tests {
     /// By central differences, with the weights and smoothing that the sums could forget.
     #[test]
     fn the_gradient_is_that_of_the_loss() {
-        let (logits, labels) = batch(4);
-        for (logits, label) in logits.chunks_exact(CLASSES).zip(labels) {
-            let (_, gradient) = one(&smoothed(), logits, label);
+        let (logits, targets) = batch(8);
+        for (logits, target) in logits.chunks_exact(CLASSES).zip(targets) {
+            let (_, gradient) = one(&smoothed(), logits, target);
             for class in 0..CLASSES {
                 let at = |move_by: f64| {
                     let mut moved = logits.to_vec();
                     moved[class] += move_by;
-                    one(&smoothed(), &moved, label).0
+                    one(&smoothed(), &moved, target).0
                 };
                 let expected = (at(1e-6) - at(-1e-6)) / 2e-6;
                 // Central differences of a loss of about 5 keep 9 digits.
@@ -319,7 +382,7 @@ mod tests {
     #[test]
     fn extreme_logits_give_finite_losses_and_gradients() {
         for logits in [[3e38_f32, -3e38, 0.0], [-3e38, -3e38, -3e38], [1e4, 1e4, -1e4]] {
-            for label in 0..3 {
+            for label in 0..3_u32 {
                 let (loss, gradient) = one(&LossSettings::default(), &logits, label);
                 assert!(loss.is_finite() && gradient.iter().all(|g| g.is_finite()), "{logits:?}");
                 assert!(gradient.iter().all(|g| g.abs() <= 1.0), "{gradient:?}");
@@ -352,7 +415,7 @@ mod tests {
                 &LossSettings::default(),
                 3,
                 &[1.0, 5.0, 5.0],
-                &[label],
+                &[Target::from(label)],
                 1.0,
                 &mut [0.0; 3],
             )
@@ -361,12 +424,31 @@ mod tests {
         assert_eq!([correct(0), correct(1), correct(2)], [0, 1, 0]);
     }
 
+    /// The loss is linear in the share, and the greater share decides what is right.
+    #[test]
+    fn two_labels_share_the_loss() {
+        let (logits, settings) = ([0.5_f64, -1.0, 2.0, 0.1, 0.0, 1.0, -3.0], smoothed());
+        let alone = |label: u32| one(&settings, &logits, label);
+        let (first, second) = (alone(1), alone(2));
+        let mixed = one(&settings, &logits, Target { label: 1, other: 2, share: 0.25 });
+        assert!((mixed.0 - (0.25 * first.0 + 0.75 * second.0)).abs() < 1e-14);
+        for ((mixed, first), second) in mixed.1.iter().zip(first.1).zip(second.1) {
+            assert!((mixed - (0.25 * first + 0.75 * second)).abs() < 1e-15);
+        }
+        let right = |label, other, share| {
+            let target = [Target { label, other, share }];
+            cross_entropy(&settings, CLASSES, &logits, &target, 1.0, &mut [0.0; CLASSES]).correct
+        };
+        assert_eq!([right(1, 2, 0.25), right(1, 2, 0.5), right(2, 1, 0.5)], [1, 0, 1]);
+    }
+
     #[test]
     fn a_batch_without_weight_moves_nothing() {
         let settings = LossSettings { label_smoothing: 0.0, class_weights: vec![0.0, 1.0] };
         let mut gradient = [9.0; 2];
-        let normaliser = settings.normaliser(&[0]);
-        cross_entropy(&settings, 2, &[1.0, 2.0], &[0], normaliser, &mut gradient);
+        let targets = [Target::from(0)];
+        let normaliser = settings.normaliser(&targets);
+        cross_entropy(&settings, 2, &[1.0, 2.0], &targets, normaliser, &mut gradient);
         assert_eq!((normaliser, gradient), (0.0, [0.0; 2]));
     }
 

@@ -3,6 +3,7 @@
 use crate::compute::Compute;
 use crate::graph::{Graph, Mode, Node};
 use crate::layers::DrawName;
+use crate::loss::Target;
 use crate::network::Network;
 use crate::plan::{Numbers, Passes, Plan};
 use crate::source::Source;
@@ -47,7 +48,7 @@ pub struct Predictor<T: Element = f32> {
 struct Worker<T: Element> {
     index: usize,
     arena: Aligned<T>,
-    labels: Vec<u32>,
+    targets: Vec<Target>,
 }
 
 impl<T: Element> Predictor<T> {
@@ -64,7 +65,7 @@ impl<T: Element> Predictor<T> {
             .map(|index| Worker {
                 index,
                 arena: Aligned::zeros(plan.arena_len()),
-                labels: vec![0; chunk],
+                targets: vec![Target::default(); chunk],
             })
             .collect();
         let scratch =
@@ -177,7 +178,7 @@ impl<T: Element> Predictor<T> {
             |worker, chunk, logits, labels| {
                 let range = chunk * size..(chunk * size + logits.len() / classes);
                 run(plan, numbers, worker, source, range, logits);
-                labels.copy_from_slice(&worker.labels[..labels.len()]);
+                labels.iter_mut().zip(&worker.targets).for_each(|(to, from)| *to = from.label);
             },
         );
     }
@@ -185,14 +186,14 @@ impl<T: Element> Predictor<T> {
     /// All threads work on the same image: for fewer images than threads.
     fn run_one_by_one(&mut self, source: &dyn Source<T>, logits: &mut [T], labels: &mut [u32]) {
         let numbers = Numbers { parameters: &self.values, packed: &self.packed };
-        let Worker { arena, labels: label, .. } = &mut self.workers[0];
+        let Worker { arena, targets, .. } = &mut self.workers[0];
         let classes = self.plan.output_len();
         for (position, logits) in logits.chunks_exact_mut(classes).enumerate() {
-            source.fill(0, position, self.plan.input(arena, 1), &mut label[..1]);
+            source.fill(0, position, self.plan.input(arena, 1), &mut targets[..1]);
             self.plan.forward_alone(&mut self.crew, &mut self.scratch, numbers, arena);
             logits.copy_from_slice(self.plan.output(arena, 1));
             if let Some(to) = labels.get_mut(position) {
-                *to = label[0];
+                *to = targets[0].label;
             }
         }
     }
@@ -212,8 +213,8 @@ fn run<T: Element>(
     logits: &mut [T],
 ) {
     let images = range.len();
-    let Worker { index, arena, labels } = worker;
-    source.fill(*index, range.start, plan.input(arena, images), &mut labels[..images]);
+    let Worker { index, arena, targets } = worker;
+    source.fill(*index, range.start, plan.input(arena, images), &mut targets[..images]);
     plan.forward(images, DrawName::default(), numbers, arena, &mut []);
     logits.copy_from_slice(plan.output(arena, images));
 }
@@ -225,14 +226,14 @@ struct Images<'a, T> {
 }
 
 impl<T: Copy + Sync> Source<T> for Images<'_, T> {
-    fn label(&self, _position: usize) -> u32 {
-        0
+    fn target(&self, _position: usize) -> Target {
+        Target::from(0)
     }
 
-    fn fill(&self, _worker: usize, first: usize, pixels: &mut [T], labels: &mut [u32]) {
+    fn fill(&self, _worker: usize, first: usize, pixels: &mut [T], targets: &mut [Target]) {
         let count = pixels.len();
         pixels.copy_from_slice(&self.pixels[first * self.len..][..count]);
-        labels.fill(0);
+        targets.fill(Target::from(0));
     }
 }
 

@@ -1,26 +1,29 @@
 //! Where a batch's examples come from.
 
+use crate::loss::Target;
+
 /// The examples of one batch (or of one evaluation), by position. Called from several threads at once, each with a
 /// worker number of its own; what it gives must not depend on the worker, nor on how the batch is cut.
 pub trait Source<T>: Sync {
-    /// The label of the example at `position`.
-    fn label(&self, position: usize) -> u32;
+    /// What is true of the example at `position`.
+    fn target(&self, position: usize) -> Target;
 
-    /// Writes the examples at `first`, `first + 1`, ...: as many as there are labels.
+    /// Writes the examples at `first`, `first + 1`, ...: as many as there are targets.
     ///
     /// # Shapes
-    /// `pixels` `[labels, height, width, channels]`, as the network's input.
-    fn fill(&self, worker: usize, first: usize, pixels: &mut [T], labels: &mut [u32]);
+    /// `pixels` `[targets, height, width, channels]`, as the network's input.
+    fn fill(&self, worker: usize, first: usize, pixels: &mut [T], targets: &mut [Target]);
 }
 
 /// Examples that lie in memory.
 ///
 /// ```
+/// use percept_nn::loss::Target;
 /// use percept_nn::source::{InMemory, Source};
 /// let source = InMemory { pixels: &[0.5_f32, 1.0], labels: &[3, 4] };
-/// let (mut pixels, mut labels) = ([0.0], [0]);
-/// source.fill(0, 1, &mut pixels, &mut labels);
-/// assert_eq!((pixels, labels), ([1.0], [4]));
+/// let (mut pixels, mut targets) = ([0.0], [Target::default()]);
+/// source.fill(0, 1, &mut pixels, &mut targets);
+/// assert_eq!((pixels, targets), ([1.0], [Target::from(4)]));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct InMemory<'a, T> {
@@ -31,14 +34,15 @@ pub struct InMemory<'a, T> {
 }
 
 impl<T: Copy + Sync> Source<T> for InMemory<'_, T> {
-    fn label(&self, position: usize) -> u32 {
-        self.labels[position]
+    fn target(&self, position: usize) -> Target {
+        self.labels[position].into()
     }
 
-    fn fill(&self, _worker: usize, first: usize, pixels: &mut [T], labels: &mut [u32]) {
-        let len = pixels.len() / labels.len().max(1);
-        let count = labels.len();
+    fn fill(&self, _worker: usize, first: usize, pixels: &mut [T], targets: &mut [Target]) {
+        let count = targets.len();
+        let len = pixels.len() / count.max(1);
         pixels.copy_from_slice(&self.pixels[first * len..][..count * len]);
-        labels.copy_from_slice(&self.labels[first..][..count]);
+        let labels = &self.labels[first..][..count];
+        targets.iter_mut().zip(labels).for_each(|(target, label)| *target = (*label).into());
     }
 }

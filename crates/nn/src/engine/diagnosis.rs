@@ -36,9 +36,9 @@ impl<T: Element> Engine<T> {
         let plan = &self.plan;
         let (images, first) = (chunk.len(), chunk.start);
         let numbers = Numbers { parameters: self.network.values(), packed: &self.packed };
-        let Worker { arena, labels, index, .. } = &mut self.workers[0];
-        let (lane, labels) = (&mut self.lanes[0], &mut labels[..images]);
-        source.fill(*index, first, plan.input(arena, images), labels);
+        let Worker { arena, targets, index, .. } = &mut self.workers[0];
+        let (lane, targets) = (&mut self.lanes[0], &mut targets[..images]);
+        source.fill(*index, first, plan.input(arena, images), targets);
         if slices::first_not_finite(plan.value(arena, 0, images)).is_some() {
             return Some(Culprit::Input);
         }
@@ -56,7 +56,7 @@ impl<T: Element> Engine<T> {
         let (logits, gradient) = plan.output_and_gradient(arena, images);
         let settings = &self.settings.loss;
         let classes = plan.output_len();
-        let loss = cross_entropy(settings, classes, logits, labels, normaliser, gradient);
+        let loss = cross_entropy(settings, classes, logits, targets, normaliser, gradient);
         if !loss.sum.is_finite() {
             return Some(Culprit::Loss);
         }
