@@ -1,8 +1,10 @@
 //! A network and its preprocessing, ready to be measured and asked.
 
-use crate::batch::{LoaderSource, scratch};
+use crate::batch::{LoaderSource, Mirrored, scratch};
 use crate::error::TrainError;
-use percept_data::{Augmentation, Loader, LoaderScratch, Normalisation, Part};
+use percept_data::{
+    Augmentation, ImageShape, Loader, LoaderScratch, Normalisation, Part, mirror_images,
+};
 use percept_eval::predictions::Predictions;
 use percept_nn::compute::Compute;
 use percept_nn::loss::softmax;
@@ -14,8 +16,10 @@ use std::sync::Mutex;
 #[derive(Debug)]
 pub struct Evaluator {
     predictor: Predictor,
+    shape: ImageShape,
     normalisation: Normalisation,
     scratch: Vec<Mutex<LoaderScratch>>,
+    mirror: bool,
 }
 
 impl Evaluator {
@@ -29,7 +33,15 @@ impl Evaluator {
     ) -> Self {
         let predictor = Predictor::new(network, compute, threads);
         let scratch = scratch(predictor.threads());
-        Self { predictor, normalisation, scratch }
+        let [height, width, channels] = network.description().input.into();
+        let shape = ImageShape { height, width, channels };
+        Self { predictor, shape, normalisation, scratch, mirror: false }
+    }
+
+    /// Whether each image is shown twice, as it is and mirrored left to right, and the mean of the two logits is what the
+    /// network says (as in Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024). Off at first.
+    pub fn set_mirror(&mut self, mirror: bool) {
+        self.mirror = mirror;
     }
 
     /// Takes up other weights of the same network.
@@ -46,7 +58,12 @@ impl Evaluator {
     /// When `pixels` is not whole images.
     #[must_use]
     pub fn probabilities(&mut self, pixels: &[f32]) -> Vec<f32> {
-        let logits = self.predictor.logits(pixels);
+        let mut logits = self.predictor.logits(pixels);
+        if self.mirror {
+            let mut mirrored = pixels.to_vec();
+            mirror_images(&mut mirrored, self.shape);
+            take_mean(&mut logits, &self.predictor.logits(&mirrored));
+        }
         let mut probabilities = vec![0.0; logits.len()];
         softmax(self.predictor.classes(), &logits, &mut probabilities);
         probabilities
@@ -69,6 +86,11 @@ impl Evaluator {
         let examples = loader.examples();
         let source = LoaderSource { loader: &loader, epoch: 0, examples, scratch: &self.scratch };
         self.predictor.logits_of(&source, count, &mut logits, &mut labels);
+        if self.mirror {
+            let mut mirrored = vec![0.0; logits.len()];
+            self.predictor.logits_of(&Mirrored(source), count, &mut mirrored, &mut labels);
+            take_mean(&mut logits, &mirrored);
+        }
         let losses = logits
             .chunks_exact(classes)
             .zip(&labels)
@@ -80,6 +102,11 @@ impl Evaluator {
             .with_labels(&labels)?
             .with_losses(losses)?)
     }
+}
+
+/// The mean of logits and others, in place of the first.
+fn take_mean(logits: &mut [f32], others: &[f32]) {
+    logits.iter_mut().zip(others).for_each(|(z, other)| *z = 0.5 * (*z + other));
 }
 
 /// ln(sum of exp) - logit of the label, in f64 and safe for great logits.

@@ -3,6 +3,7 @@
 pub mod automatic;
 mod batch;
 pub mod benchmark;
+pub mod class_weights;
 pub mod config;
 pub mod error;
 pub mod evaluator;

@@ -83,6 +83,11 @@ impl LoadedModel {
         network_hash(&self.network)
     }
 
+    /// Whether the answer is the mean of those for an image and for its mirrored form, see [`Evaluator::set_mirror`].
+    pub fn set_mirror(&mut self, mirror: bool) {
+        self.evaluator.set_mirror(mirror);
+    }
+
     /// Probabilities of prepared images (see [`Preprocessing::prepare_normalised`]).
     ///
     /// # Shapes
