@@ -1,13 +1,14 @@
 //! Fits a run to a data set of a person's own: chooses what was left open, and makes room for a test.
 
+use crate::augmentation::AugmentationSettings;
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{ClassWeights, Settings};
 use percept::data::{Decoding, ImageShape, check};
 use percept::nn::shape::Shape;
-use percept::train::automatic;
 use percept::train::config::Config;
-use percept::train::presets;
+use percept::train::presets::{self, Preset};
 use percept::train::sources::{self, Opened};
+use percept::train::{automatic, class_weights};
 
 /// Opens the data of a configuration, and fits the configuration to them.
 ///
@@ -20,6 +21,7 @@ use percept::train::sources::{self, Opened};
 pub(crate) fn fitted(
     mut config: Config,
     settings: &Settings,
+    augmentation: &AugmentationSettings,
     decoding: &Decoding,
 ) -> Result<(Config, Opened), Failure> {
     let preset = presets::all().iter().find(|preset| preset.config().network == config.network);
@@ -30,33 +32,52 @@ pub(crate) fn fitted(
     }
     let mut opened = sources::open(&config.data, &config.images, decoding)?;
     config.images = opened.reading.clone();
-    if config.data == "mnist" {
-        return Ok((config, opened));
+    if config.data != "mnist" {
+        opened.notes.extend(check::quick(&opened.train));
+        config = match settings.leaves_the_choice() {
+            true => chosen(config, settings, &mut opened)?,
+            false => fitted_to_data(config, preset, settings, &opened),
+        };
     }
-    opened.notes.extend(check::quick(&opened.train));
-    if settings.leaves_the_choice() {
-        let chosen = automatic::choose(settings.quality(), &opened);
-        let (data, images) = (config.data, config.images);
-        let base = Config { data, images, ..chosen.config };
-        config = settings.overlay_options(base)?;
-        opened.notes.extend(chosen.notes);
-        return Ok((config, opened));
+    config.augmentation = augmentation.over(config.augmentation, opened.train.shape());
+    match settings.class_weights {
+        Some(ClassWeights::Balanced) => {
+            config.loss.class_weights = class_weights::balanced(&opened.train.class_counts());
+        }
+        Some(ClassWeights::None) => config.loss.class_weights.clear(),
+        None => {}
     }
-    let (validation, test) = automatic::held_out(&opened);
+    Ok((config, opened))
+}
+
+/// What suits the data, with the options that were given.
+fn chosen(config: Config, settings: &Settings, opened: &mut Opened) -> Result<Config, Failure> {
+    let chosen = automatic::choose(settings.quality(), opened);
+    let Config { data, images, .. } = config;
+    opened.notes.extend(chosen.notes);
+    Ok(settings.overlay_options(Config { data, images, ..chosen.config })?)
+}
+
+fn fitted_to_data(
+    mut config: Config,
+    preset: Option<&Preset>,
+    settings: &Settings,
+    opened: &Opened,
+) -> Config {
+    let (validation, test) = automatic::held_out(opened);
     if settings.test.is_none() && config.test == 0 {
         config.test = test;
     }
-    if let Some(preset) = preset {
-        if settings.validation.is_none() {
-            config.validation = config.validation.min(validation);
-        }
-        let fitted = preset.fitted(opened.train.shape(), opened.train.class_names().len());
-        config.network = fitted.network;
-        if config.augmentation == preset.config().augmentation {
-            config.augmentation = fitted.augmentation;
-        }
+    let Some(preset) = preset else { return config };
+    if settings.validation.is_none() {
+        config.validation = config.validation.min(validation);
     }
-    Ok((config, opened))
+    let fitted = preset.fitted(opened.train.shape(), opened.train.class_names().len());
+    config.network = fitted.network;
+    if config.augmentation == preset.config().augmentation {
+        config.augmentation = fitted.augmentation;
+    }
+    config
 }
 
 fn input_shape(shape: Shape) -> ImageShape {

@@ -2,6 +2,7 @@
 #![allow(clippy::exit, reason = "this is the program: the second Ctrl-C ends it at once")]
 
 mod arguments;
+mod augmentation;
 mod benchmark;
 mod caching;
 mod diagram;

@@ -1,10 +1,10 @@
 //! A training configuration from the command line: a preset, then a file, then single options, each over the last.
 
+use crate::augmentation::AugmentationSettings;
 use crate::failure::Failure;
 use crate::network_source::{is_toml, read_spec, read_text};
 use crate::reading::{FormatSettings, ImageSettings, Switch};
 use clap::{Args, ValueEnum};
-use percept::data::Augmentation;
 use percept::data::sources::Reading;
 use percept::nn::compute::Precision;
 use percept::nn::schedule::Schedule;
@@ -53,9 +53,9 @@ pub(crate) struct Settings {
     /// Limit the length of the gradient
     #[arg(long, value_name = "NORM")]
     clip_norm: Option<f64>,
-    /// Change the training images a little at random, each time anew
+    /// Let classes with few images count as much as those with many, or every image alike (the default)
     #[arg(long, value_enum)]
-    augmentation: Option<Switch>,
+    pub(crate) class_weights: Option<ClassWeights>,
     /// Training images that are set aside for validation, where the data have no validation part
     #[arg(long, value_name = "N")]
     pub(crate) validation: Option<usize>,
@@ -71,6 +71,15 @@ pub(crate) struct Settings {
     /// Seed of all randomness: the same seed, the same network
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+}
+
+/// How much a class counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClassWeights {
+    /// In inverse proportion to its number of images
+    Balanced,
+    /// As many images as it has
+    None,
 }
 
 /// Qualities by name.
@@ -254,13 +263,6 @@ impl Settings {
         config.clip_norm = self.clip_norm.or(config.clip_norm);
         config.precision = self.precision.map_or(config.precision, PrecisionName::precision);
         config.winograd = self.winograd.map_or(config.winograd, |switch| switch == Switch::On);
-        match self.augmentation {
-            Some(Switch::Off) => config.augmentation = Augmentation::default(),
-            Some(Switch::On) if config.augmentation.is_off() => {
-                config.augmentation = Augmentation::digits();
-            }
-            _ => {}
-        }
         Ok(config)
     }
 }
@@ -308,7 +310,6 @@ mod tests {
             batch_size: Some(9),
             optimizer: Some(OptimizerName::Sgd),
             schedule: Some(ScheduleName::Cosine),
-            augmentation: Some(Switch::Off),
             learning_rate: Some(0.25),
             ..Settings::default()
         };
@@ -322,7 +323,6 @@ mod tests {
             ("sgd", 0.25)
         );
         assert_eq!(schedule_kind(&config.schedule), "cosine");
-        assert!(config.augmentation.is_off());
     }
 
     #[test]

@@ -31,6 +31,14 @@ pub(super) fn text(plan: &Plan<'_>) -> String {
     let (optimizer, schedule) = (optimizer_kind(config), schedule_kind(&config.schedule));
     line("", format!("optimizer {optimizer}, learning rate {rate}, schedule {schedule}"));
     line("", augmentation(&config.augmentation));
+    let weights = &config.loss.class_weights;
+    if !weights.is_empty() {
+        let (least, most) = (
+            weights.iter().fold(f64::MAX, |a, b| a.min(*b)),
+            weights.iter().fold(0.0_f64, |a, b| a.max(*b)),
+        );
+        line("", format!("class weights from {least:.2} to {most:.2}"));
+    }
     let precision = config.precision.unwrap_or_default();
     let threads = if plan.threads == 1 { "thread" } else { "threads" };
     line(
@@ -81,15 +89,26 @@ fn augmentation(a: &Augmentation) -> String {
         (a.shear, format!("shear {}", a.shear)),
         (a.shift, format!("shift up to {} px", a.shift)),
         (a.elastic_strength, format!("elastic distortion {}", a.elastic_strength)),
+        (a.crop as f32, format!("shift up to {} whole px", a.crop)),
+        (a.brightness, format!("brightness {} %", a.brightness * 100.0)),
+        (a.contrast, format!("contrast {} %", a.contrast * 100.0)),
+        (a.saturation, format!("saturation {} %", a.saturation * 100.0)),
+        (a.hue, format!("hue {} % of the circle", a.hue * 100.0)),
+        (
+            a.operations as f32,
+            format!("RandAugment {} of magnitude {}", a.operations, a.operations_magnitude),
+        ),
+        (a.erase as f32, format!("a square of {} px erased", a.erase)),
+        (a.mixup, format!("mixup {}", a.mixup)),
+        (a.cutmix, format!("CutMix {}", a.cutmix)),
     ];
-    let mut on: Vec<String> =
-        parts.into_iter().filter(|(amount, _)| *amount != 0.0).map(|(_, words)| words).collect();
-    on.extend((a.crop != 0).then(|| format!("shift up to {} whole px", a.crop)));
-    on.extend(match a.mirror {
+    let parts = parts.into_iter().filter(|(amount, _)| *amount != 0.0).map(|(_, words)| words);
+    let mirror = match a.mirror {
         Mirror::Off => None,
         Mirror::Random => Some("mirrored or not".to_owned()),
         Mirror::Alternating => Some("mirrored in every second epoch".to_owned()),
-    });
-    on.extend((a.outside == Outside::Reflect).then(|| "reflection beyond the edges".to_owned()));
+    };
+    let outside = (a.outside == Outside::Reflect).then(|| "reflection beyond the edges".to_owned());
+    let on: Vec<String> = parts.chain(mirror).chain(outside).collect();
     format!("augmentation: {}", on.join(", "))
 }

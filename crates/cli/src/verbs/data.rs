@@ -6,8 +6,10 @@ mod check;
 mod fetch;
 mod list;
 
+use crate::augmentation::{AugmentationSettings, suiting};
 use crate::caching::CacheSettings;
 use crate::failure::Failure;
+use crate::network_source::read_text;
 use crate::progress::data_watcher;
 use crate::reading::FormatSettings;
 use crate::{output, safe_text};
@@ -37,7 +39,8 @@ enum Verb {
 const EXAMPLES: &str = "\
 Examples:
   percept data preview --out digits.png
-  percept data preview --data my-digits/ --network mlp --count 20 --seed 7";
+  percept data preview --data my-digits/ --network mlp --count 20 --seed 7
+  percept data preview --data pets/ --augmentation strong --mixup 0.2";
 
 /// Draw images as they are and as augmentation changes them, as a PNG
 #[derive(Debug, Args)]
@@ -50,9 +53,14 @@ struct Preview {
     format: FormatSettings,
     #[command(flatten)]
     cache: CacheSettings,
-    /// The preset whose augmentation is shown
+    /// The preset whose augmentation is shown, fitted to the data
     #[arg(long, value_name = "PRESET", default_value = presets::DEFAULT)]
     network: String,
+    /// Settings from a file, such as the config.toml of a run, whose augmentation is shown
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    augmentation: AugmentationSettings,
     /// The picture to write
     #[arg(long, value_name = "FILE", default_value = "preview.png")]
     out: PathBuf,
@@ -81,15 +89,24 @@ fn preview(arguments: &Preview) -> Result<(), Failure> {
         return Err(Failure::usage(format!("there is no preset `{}`", arguments.network))
             .hint(format!("presets are {}", names.join(", "))));
     };
-    let config = preset.config();
+    let preset = preset.config();
+    let augmentation = match &arguments.config {
+        Some(path) => preset.overlaid(&read_text(path)?)?.augmentation,
+        None => preset.augmentation,
+    };
     let cache = arguments.cache.cache()?;
     let decoding = Decoding { threads: 0, cache, watcher: Some(data_watcher(None, false)) };
     let opened = sources::open(&arguments.data, &arguments.format.reading(), decoding)?;
     let dataset = opened.train.clone();
     let splits = sources::splits(opened, 0, 0, arguments.seed)?;
     let normalisation = sources::preprocessing(&splits).normalisation;
-    let part = Part::whole(dataset);
-    let loader = Loader::new(part, config.augmentation, normalisation, arguments.seed)?;
+    let shape = dataset.shape();
+    let fitted = match augmentation == preset.augmentation && arguments.data != "mnist" {
+        true => suiting(augmentation, shape),
+        false => augmentation,
+    };
+    let augmentation = arguments.augmentation.over(fitted, shape);
+    let loader = Loader::new(Part::whole(dataset), augmentation, normalisation, arguments.seed)?;
     let sheet = Sheet { examples: arguments.count, ..Sheet::default() };
     let picture = contact_sheet::draw(&loader, &sheet)?;
     output::write_png(&arguments.out, &picture.into())?;

@@ -2,6 +2,7 @@
 
 use crate::failure::{Exit, Failure};
 use crate::number::percent;
+use crate::reading::Switch;
 use crate::{opened_model, output, safe_text};
 use clap::Args;
 use image::{DynamicImage, GrayImage, RgbImage};
@@ -35,6 +36,10 @@ pub(crate) struct Arguments {
     /// How many classes to print, the most probable first
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     top: u64,
+    /// Show the network each picture twice, as it is and mirrored left to right, and take the mean of the two logits. Off by
+    /// default
+    #[arg(long, value_enum, default_value_t = Switch::Off, hide_default_value = true)]
+    mirror: Switch,
     /// Print a line of JSON for each picture
     #[arg(long)]
     json: bool,
@@ -48,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let first = arguments.images.first().filter(|given| given.is_file())?;
         Some(prepared(preprocessing, first))
     })?;
+    model.set_mirror(arguments.mirror == Switch::On);
     let top = usize::try_from(arguments.top).unwrap_or(usize::MAX);
     let mut seen = Vec::new();
     let mut failed = 0;

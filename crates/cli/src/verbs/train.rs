@@ -1,5 +1,6 @@
 //! `percept train`: learns from images.
 
+use crate::augmentation::AugmentationSettings;
 use crate::caching::CacheSettings;
 use crate::failure::{Exit, Failure};
 use crate::find_rate::Search;
@@ -48,6 +49,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
+    augmentation: AugmentationSettings,
+    #[command(flatten)]
     format: FormatSettings,
     #[command(flatten)]
     images: ImageSettings,
@@ -59,7 +62,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Go on with an interrupted run, with its own settings
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["settings", "format-settings", "image-settings", "transfer-settings"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["settings", "augmentation-settings", "format-settings", "image-settings", "transfer-settings"])]
     resume: Option<PathBuf>,
     /// Draw what the loss does while the learning rate grows, and suggest a rate (Smith 2017); trains nothing and leaves no
     /// run, only the picture learning-rate.png (or --out FILE)
@@ -122,7 +125,7 @@ fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>, asked: Instant) -> Res
         }
         None => {
             let config = settings.config(&arguments.format, &arguments.images)?;
-            let (config, opened) = fitting::fitted(config, settings, &decoding)?;
+            let (config, opened) = fitting::fitted(config, settings, &arguments.augmentation, &decoding)?;
             (None, config, opened)
         }
     };
@@ -148,7 +151,7 @@ fn find_rate(arguments: &Arguments) -> Result<(), Failure> {
     let settings = &arguments.settings;
     let config = settings.config(&arguments.format, &arguments.images)?;
     let decoding = decoding(arguments, None)?;
-    let (config, opened) = fitting::fitted(config, settings, &decoding)?;
+    let (config, opened) = fitting::fitted(config, settings, &arguments.augmentation, &decoding)?;
     let search = Search {
         out: arguments.out.as_deref(),
         threads: arguments.threads,
