@@ -17,6 +17,8 @@ fn main() -> io::Result<()> {
     let off = Augmentation::default();
     let elastic = Augmentation { elastic_strength: 34.0, elastic_smoothness: 4.0, ..digits };
     let blurred = Augmentation { crop: 0, shift: 4.0, ..photos };
+    let jitter =
+        Augmentation { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, ..photos };
     for (name, augmentation, shape) in [
         ("none", off, digit),
         ("affine", digits, digit),
@@ -24,6 +26,11 @@ fn main() -> io::Result<()> {
         ("none", off, photo),
         ("whole pixels and mirror", photos, photo),
         ("fractions of a pixel and mirror", blurred, photo),
+        ("whole pixels, mirror and a square erased", Augmentation { erase: 8, ..photos }, photo),
+        ("whole pixels, mirror and mixup", Augmentation { mixup: 0.2, ..photos }, photo),
+        ("whole pixels, mirror and CutMix", Augmentation { cutmix: 1.0, ..photos }, photo),
+        ("whole pixels, mirror and colour jitter", jitter, photo),
+        ("strong", Augmentation::strong(32), photo),
     ] {
         let loader = loader(augmentation, shape).map_err(io::Error::other)?;
         // The fastest of some epochs: others may have had to share the processor.
@@ -43,11 +50,11 @@ fn loader(augmentation: Augmentation, shape: ImageShape) -> Result<Loader, Error
 
 fn epoch_seconds(loader: &Loader, epoch: u32) -> f64 {
     let mut pixels = vec![0.0; CHUNK * loader.dataset().shape().len()];
-    let (mut labels, mut scratch) = (vec![0; CHUNK], LoaderScratch::default());
+    let mut scratch = LoaderScratch::default();
     let order = loader.order(epoch);
     let start = Instant::now();
     for chunk in order.chunks_exact(CHUNK) {
-        loader.fill(epoch, chunk, &mut scratch, &mut pixels, &mut labels);
+        loader.fill(epoch, chunk, 0..CHUNK, &mut scratch, &mut pixels);
         std::hint::black_box(&pixels);
     }
     start.elapsed().as_secs_f64()

@@ -114,7 +114,7 @@ fn augmented(
 ) -> Vec<u8> {
     let shape = loader.dataset().shape();
     let mut pixels = vec![0.0; shape.len()];
-    loader.fill_batch(epoch, batch, position..position + 1, scratch, &mut pixels);
+    loader.fill(epoch, batch, position..position + 1, scratch, &mut pixels);
     let grey = |(at, value): (usize, &f32)| {
         let (factor, offset) = loader.normalisation().factor_and_offset(at % shape.channels);
         ((value - offset) / factor).round() as u8

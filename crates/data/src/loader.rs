@@ -109,7 +109,7 @@ impl Loader {
     ///
     /// # Panics
     /// When the lengths do not match, or an example is not in the data set.
-    pub fn fill_batch(
+    pub fn fill(
         &self,
         epoch: u32,
         batch: &[u32],
@@ -136,32 +136,6 @@ impl Loader {
         let showing = Showing { seed: self.seed, epoch, example: example.into() };
         self.augmentation.augment(image, dataset.shape(), normalisation, showing, scratch, pixels);
     }
-
-    /// Writes pixels and labels of `examples` (a piece of [`Self::order`] or [`Self::examples`]); none are mixed.
-    ///
-    /// # Shapes
-    /// pixels f32 [N, height, width, channels], labels u32 `[N]`, where N is the number of `examples`.
-    ///
-    /// # Panics
-    /// When the lengths do not match, or an example is not in the data set.
-    pub fn fill(
-        &self,
-        epoch: u32,
-        examples: &[u32],
-        scratch: &mut LoaderScratch,
-        pixels: &mut [f32],
-        labels: &mut [u32],
-    ) {
-        let dataset = &*self.part.dataset;
-        let shape = dataset.shape();
-        assert_eq!(pixels.len(), examples.len() * shape.len(), "room for other than the examples");
-        assert_eq!(labels.len(), examples.len(), "room for other than the examples");
-        let rooms = pixels.chunks_exact_mut(shape.len()).zip(labels);
-        for (&example, (pixels, label)) in examples.iter().zip(rooms) {
-            *label = dataset.label(example as usize);
-            self.augment(epoch, example, &mut scratch.augmentation, pixels);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -180,16 +154,24 @@ mod tests {
         Loader::new(part, augmentation, Normalisation::mnist(), 9).unwrap()
     }
 
-    fn fill(loader: &Loader, epoch: u32, examples: &[u32]) -> (Vec<f32>, Vec<u32>) {
-        let (mut pixels, mut labels) = (vec![0.0; examples.len() * 784], vec![0; examples.len()]);
-        let scratch = &mut LoaderScratch::default();
-        loader.fill(epoch, examples, scratch, &mut pixels, &mut labels);
-        (pixels, labels)
+    fn fill(loader: &Loader, epoch: u32, batch: &[u32], range: Range<usize>) -> Vec<f32> {
+        let mut pixels = vec![0.0; range.len() * 784];
+        loader.fill(epoch, batch, range, &mut LoaderScratch::default(), &mut pixels);
+        pixels
+    }
+
+    fn one(loader: &Loader, epoch: u32, example: u32) -> Vec<f32> {
+        fill(loader, epoch, &[example], 0..1)
     }
 
     fn elastic() -> Augmentation {
         let digits = Augmentation::digits();
         Augmentation { elastic_strength: 34.0, elastic_smoothness: 4.0, ..digits }
+    }
+
+    fn everything() -> Augmentation {
+        let strong = Augmentation { mixup: 0.5, cutmix: 1.0, ..Augmentation::strong(28) };
+        Augmentation { brightness: 0.3, contrast: 0.3, saturation: 0.3, hue: 0.1, ..strong }
     }
 
     #[test]
@@ -199,50 +181,29 @@ mod tests {
         }
     }
 
-    fn everything() -> Augmentation {
-        let strong = Augmentation { mixup: 0.5, cutmix: 1.0, ..Augmentation::strong(28) };
-        Augmentation { brightness: 0.3, contrast: 0.3, saturation: 0.3, hue: 0.1, ..strong }
-    }
-
-    /// As training asks: any worker takes any positions of a batch.
-    #[test]
-    fn mixed_images_do_not_depend_on_chunks_or_threads() {
-        let loader = loader(everything());
-        let batch = &loader.order(2)[..20];
-        let fill = |range: Range<usize>| {
-            let mut pixels = vec![0.0; range.len() * 784];
-            loader.fill_batch(2, batch, range, &mut LoaderScratch::default(), &mut pixels);
-            pixels
-        };
-        let whole = fill(0..20);
-        for size in [1, 3, 7] {
-            let parts: Vec<Vec<f32>> = std::thread::scope(|scope| {
-                let starts = (0..20).step_by(size);
-                let threads: Vec<_> = starts
-                    .map(|start| scope.spawn(move || fill(start..(start + size).min(20))))
-                    .collect();
+    fn in_pieces_as_whole(loader: &Loader) {
+        let batch = &loader.order(1)[..];
+        let whole = fill(loader, 1, batch, 0..30);
+        for size in [1, 2, 3, 7, 30] {
+            let parts: Vec<_> = std::thread::scope(|scope| {
+                let piece = |start: usize| {
+                    scope.spawn(move || fill(loader, 1, batch, start..(start + size).min(30)))
+                };
+                let threads: Vec<_> = (0..30).step_by(size).map(piece).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             assert_eq!(parts.concat(), whole);
         }
-        let mixes = (0..20).filter(|&at| loader.mix(2, batch, at).unwrap().share < 1.0).count();
-        assert!(mixes > 0);
     }
 
-    fn in_pieces_as_whole(loader: &Loader) {
-        let order = loader.order(1);
-        let whole = fill(loader, 1, &order);
-        for size in [1, 2, 3, 7, 30] {
-            let parts: Vec<_> = std::thread::scope(|scope| {
-                let threads: Vec<_> = order
-                    .chunks(size)
-                    .map(|chunk| scope.spawn(|| fill(loader, 1, chunk)))
-                    .collect();
-                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-            });
-            let (pixels, labels): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-            assert_eq!((pixels.concat(), labels.concat()), whole);
-        }
+    #[test]
+    fn examples_are_mixed_with_others_of_their_batch() {
+        let (mixed, alone) = (loader(everything()), loader(Augmentation::strong(28)));
+        let batch = &mixed.order(2)[..20];
+        let mixes: Vec<Mix> = (0..20).map(|at| mixed.mix(2, batch, at).unwrap()).collect();
+        assert!(mixes.iter().any(|mix| mix.share < 1.0));
+        assert_eq!(alone.mix(2, batch, 0), None);
+        assert_eq!(mixed.mix(2, &batch[..1], 0), None);
     }
 
     #[test]
@@ -252,16 +213,16 @@ mod tests {
         let mut sorted = loader.order(0);
         sorted.sort_unstable();
         assert_eq!(sorted, loader.examples());
-        assert_ne!(fill(&loader, 0, &[7]).0, fill(&loader, 1, &[7]).0);
+        assert_ne!(one(&loader, 0, 7), one(&loader, 1, 7));
     }
 
     #[test]
     fn without_augmentation_pixels_are_only_normalised() {
         let loader = loader(Augmentation::default());
-        let (pixels, labels) = fill(&loader, 0, &[12]);
+        let pixels = one(&loader, 0, 12);
         let mut want = vec![0.0; 784];
         Normalisation::mnist().apply(loader.dataset().image(12), &mut want);
-        assert_eq!((pixels, labels), (want, vec![2]));
+        assert_eq!(pixels, want);
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Source<f32> for LoaderSource<'_> {
     fn fill(&self, worker: usize, first: usize, pixels: &mut [f32], targets: &mut [Target]) {
         let mut scratch = self.scratch[worker].lock().unwrap_or_else(PoisonError::into_inner);
         let range = first..first + targets.len();
-        self.loader.fill_batch(self.epoch, self.examples, range.clone(), &mut scratch, pixels);
+        self.loader.fill(self.epoch, self.examples, range.clone(), &mut scratch, pixels);
         targets.iter_mut().zip(range).for_each(|(to, position)| *to = self.target(position));
     }
 }

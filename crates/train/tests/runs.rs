@@ -11,6 +11,7 @@ use percept_train::observers::History;
 use percept_train::presets;
 use percept_train::run::Run;
 use percept_train::session::LoadedModel;
+use percept_train::sources;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -159,6 +160,41 @@ fn interrupted_anywhere_a_run_ends_with_the_same_bits() {
     }
 }
 
+/// Every kind of augmentation, the mixing of a batch's examples, and class weights.
+#[test]
+fn mixed_examples_depend_on_neither_threads_nor_interruptions() {
+    let text = r#"
+        [augmentation]
+        mirror = "alternating"
+        crop = 2
+        outside = "reflect"
+        erase = 6
+        brightness = 0.2
+        contrast = 0.2
+        operations = 2
+        operations-magnitude = 9
+        mixup = 0.4
+        cutmix = 1.0
+        [loss]
+        label_smoothing = 0.1
+        class_weights = [1.0, 2.0, 0.5, 1.0, 1.0, 1.5, 1.0, 0.1, 1.0, 1.0]
+    "#;
+    let mixed = config().overlaid(text).unwrap();
+    let whole = Folder::new();
+    let expected = finish(Run::new(mixed.clone(), whole.run(), 2).unwrap());
+    for (step, threads) in [(3, 1), (8, 5)] {
+        let folder = Folder::new();
+        interrupt(Run::new(mixed.clone(), folder.run(), 1).unwrap(), step);
+        let resumed = finish(Run::resume(&folder.run(), threads).unwrap());
+        assert_eq!(weight_hash(&resumed), weight_hash(&expected), "stopped after step {step}");
+        assert_eq!(learned(&folder.run()), learned(&whole.run()), "stopped after step {step}");
+    }
+    let alone = mixed.overlaid("[augmentation]\nmixup = 0.0\ncutmix = 0.0").unwrap();
+    let folder = Folder::new();
+    let other = finish(Run::new(alone, folder.run(), 2).unwrap());
+    assert_ne!(weight_hash(&other), weight_hash(&expected));
+}
+
 #[test]
 fn a_run_can_be_interrupted_twice_and_resumed_from_the_file() {
     let whole = Folder::new();
@@ -210,9 +246,35 @@ fn the_folder_holds_what_was_promised() {
         report.accuracy.correct, test.accuracy.correct,
         "the model file is what was measured"
     );
+    mirroring_takes_the_mean_of_two_logits(&mut model);
     let provenance = &model.model.provenance;
     assert_eq!(provenance.test.unwrap().correct, test.accuracy.correct);
     assert_eq!((provenance.epochs, provenance.steps, provenance.seed), (2, 16, 1));
+}
+
+/// The softmax of the mean of two logits is the geometric mean of their probabilities, made to add up to 1.
+fn mirroring_takes_the_mean_of_two_logits(model: &mut LoadedModel) {
+    let part = sources::open(&digits().display().to_string(), &Reading::default(), 1).unwrap();
+    let part = part.test.unwrap().open().unwrap();
+    let mut pixels = vec![0.0; 784];
+    model.preprocessing.normalisation.apply(part.dataset.image(0), &mut pixels);
+    let mut mirrored = pixels.clone();
+    mirrored.chunks_exact_mut(28).for_each(<[f32]>::reverse);
+    let (one, other) = (model.predict(&pixels), model.predict(&mirrored));
+    assert_ne!(one, other);
+    let means: Vec<f32> = one.iter().zip(&other).map(|(p, q)| (p * q).sqrt()).collect();
+    let total: f32 = means.iter().sum();
+    model.set_mirror(true);
+    let both = model.predict(&pixels);
+    let of_part = model.evaluate(part).unwrap();
+    for (class, (got, mean)) in both.iter().zip(&means).enumerate() {
+        // Logits of some tens, rounded to f32, give probabilities to about 1e-5 of themselves.
+        let want = mean / total;
+        assert!((got - want).abs() < 1e-4 * want + 1e-6, "{got} {want}");
+        assert!((of_part.probabilities()[class] - want).abs() < 1e-4 * want + 1e-6);
+    }
+    model.set_mirror(false);
+    assert_eq!(model.predict(&pixels), one);
 }
 
 #[test]
@@ -280,6 +342,7 @@ fn settings_that_do_not_fit_are_explained() {
             "7 outputs",
         ),
         ("[augmentation]\nrotation = 1000.0", "rotation"),
+        ("[augmentation]\nhue = 0.7", "hue must be from 0 to 0.5"),
     ] {
         let error = Run::new(config().overlaid(text).unwrap(), folder.run(), 1).unwrap_err();
         assert!(error.to_string().contains(words), "`{text}` gives `{error}`");

@@ -49,6 +49,35 @@ fn evaluation_for_people_and_for_programs() {
 }
 
 #[test]
+fn mirrored_figures_say_so() {
+    let folder = sample::trained();
+    let plain = program::line(folder, "evaluate run/model.safetensors --json").well();
+    let line = "evaluate run/model.safetensors --json --mirror on --html mirrored.html";
+    let mirrored = program::line(folder, line).well();
+    assert!(mirrored.stderr.contains("as it is and mirrored"), "{}", mirrored.stderr);
+    assert_ne!(plain.stdout, mirrored.stdout);
+    let page = fs::read_to_string(folder.join("mirrored.html")).expect("read");
+    assert!(page.contains("as it is and mirrored"));
+    let off = program::line(folder, "evaluate run/model.safetensors --json --mirror off").well();
+    assert_eq!((off.stdout, off.stderr), (plain.stdout, String::new()));
+
+    // A picture and its mirrored form are then told alike.
+    let files = ["bar.png", "rab.png"];
+    picture(2).save(folder.join(files[0])).expect("written");
+    image::imageops::flip_horizontal(&picture(2)).save(folder.join(files[1])).expect("written");
+    let answers = |options: &str| {
+        files.map(|file| {
+            let line = format!("predict run/model.safetensors {file} {options}");
+            program::line(folder, &line).well().stdout.replace(file, "")
+        })
+    };
+    let [one, other] = answers("--mirror on");
+    assert_eq!(one, other);
+    let [one, other] = answers("");
+    assert_ne!(one, other);
+}
+
+#[test]
 fn pictures_of_every_format_are_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let formats = [
@@ -169,6 +198,20 @@ fn augmentation_can_be_looked_at() {
     let first = fs::read(folder.path().join("sheet.png")).expect("read");
     program::line(folder.path(), words).well();
     assert_eq!(fs::read(folder.path().join("sheet.png")).expect("read"), first);
+    let options = "--augmentation strong --mixup 0.3 --mirror random --crop 1 --erase 2 --rand-augment 1,12 --cutmix 1";
+    program::line(folder.path(), &format!("{words} {options}")).well();
+    let changed = fs::read(folder.path().join("sheet.png")).expect("read");
+    assert_ne!(changed, first);
+    // The same from a file.
+    let text = "[augmentation]\nrotation = 0.0\nscale = 0.0\nshear = 0.0\nshift = 0.0\nmirror = true\ncrop = 1\nerase = 2\n\
+        operations = 1\noperations-magnitude = 12\nmixup = 0.3\ncutmix = 1.0\noutside = \"reflect\"";
+    fs::write(folder.path().join("strong.toml"), text).expect("written");
+    program::line(folder.path(), &format!("{words} --config strong.toml")).well();
+    assert_eq!(fs::read(folder.path().join("sheet.png")).expect("read"), changed);
+    program::line(folder.path(), &format!("{words} --erase 1001"))
+        .refused(2, &["erase must be from 0 to 1000, but is 1001"]);
+    program::line(folder.path(), &format!("{words} --rand-augment 2,strong"))
+        .refused(2, &["count and magnitude such as `2,9`"]);
     program::line(folder.path(), "data preview --data data --count 0")
         .refused(2, &["contact sheet"]);
 }

@@ -81,6 +81,22 @@ fn training_decides_and_says_so() {
 }
 
 #[test]
+fn classes_can_be_balanced_and_augmentation_named() {
+    let (folder, _) = trained();
+    let line = "train --data pets --network mlp --epochs 1 --batch-size 16 --out balanced --class-weights balanced \
+                --augmentation strong --cutmix 1 --mixup 0.2";
+    let said = program::line(folder.path(), line).well().stderr;
+    for words in
+        ["class weights from 1.00 to 1.00", "RandAugment 2 of magnitude 9", "mixup 0.2", "CutMix 1"]
+    {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    let line = "train --data more --network mlp --epochs 1 --batch-size 8 --out off --augmentation off --class-weights none";
+    let said = program::line(folder.path(), line).well().stderr;
+    assert!(said.contains("no augmentation") && !said.contains("class weights"), "{said}");
+}
+
+#[test]
 fn the_same_settings_give_the_same_weights_on_any_number_of_threads() {
     let (folder, _) = trained();
     let hash = |threads: u32| {

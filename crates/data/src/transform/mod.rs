@@ -141,17 +141,17 @@ impl Augmentation {
         moved_affine(change, moved, shape)
     }
 
-    /// Brightness, contrast, saturation and hue in a random order.
-    fn draw_jitter(&self, draws: &mut Draws) -> [Tone; 4] {
+    /// Those of brightness, contrast, saturation and hue that are on, in a random order. Always draws for all of them.
+    fn draw_jitter(&self, draws: &mut Draws) -> impl Iterator<Item = Tone> {
         let mut factor = |range: f32| 1.0 + draws.uniform_in(-range, range);
         let mut tones = [
-            Tone::Brightness(factor(self.brightness)),
-            Tone::Contrast(factor(self.contrast)),
-            Tone::Saturation(factor(self.saturation)),
-            Tone::Hue(draws.uniform_in(-self.hue, self.hue)),
+            (self.brightness, Tone::Brightness(factor(self.brightness))),
+            (self.contrast, Tone::Contrast(factor(self.contrast))),
+            (self.saturation, Tone::Saturation(factor(self.saturation))),
+            (self.hue, Tone::Hue(draws.uniform_in(-self.hue, self.hue))),
         ];
         draws.shuffle(&mut tones);
-        tones
+        tones.into_iter().filter(|(range, _)| *range != 0.0).map(|(_, tone)| tone)
     }
 }
 
