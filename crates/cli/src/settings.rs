@@ -1,6 +1,5 @@
 //! A training configuration from the command line: a preset, then a file, then single options, each over the last.
 
-use crate::augmentation::AugmentationSettings;
 use crate::failure::Failure;
 use crate::network_source::{is_toml, read_spec, read_text};
 use crate::reading::{FormatSettings, ImageSettings, Switch};

@@ -3,6 +3,7 @@
 //! Each choice is said in a line, with its reason and the option that changes it. How the rules were found:
 //! `docs/decisions/automatic-choices.md`.
 
+use crate::class_weights::balanced;
 use crate::config::Config;
 use crate::presets::{self, Preset};
 use crate::sources::Opened;
@@ -79,6 +80,7 @@ pub fn choose(quality: Quality, opened: &Opened) -> Chosen {
     (config.validation, config.test) = (validation, test);
     plan(&mut config, quality, images, &mut notes);
     config.augmentation = augmentation(opened, &mut notes);
+    weigh(&mut config, &opened.train.class_counts(), &mut notes);
     Chosen { config, notes }
 }
 
@@ -137,6 +139,24 @@ fn plan(config: &mut Config, quality: Quality, images: usize, notes: &mut Vec<St
 fn rounded(rate: f64) -> f64 {
     let unit = 10_f64.powf(rate.log10().floor() - 1.0);
     (rate / unit).round() * unit
+}
+
+/// The largest class may have so many times as many images as the smallest before classes are weighted.
+const SKEWED: f64 = 2.0;
+
+/// Where the classes are skewed, those of few images count for more.
+fn weigh(config: &mut Config, counts: &[usize], notes: &mut Vec<String>) {
+    let most = counts.iter().max().copied().unwrap_or(0);
+    let least = counts.iter().filter(|count| **count > 0).min().copied().unwrap_or(0);
+    let ratio = most as f64 / least.max(1) as f64;
+    if ratio < SKEWED {
+        return;
+    }
+    config.loss.class_weights = balanced(counts);
+    notes.push(format!(
+        "classes are weighted by their number of images, because the largest has {ratio:.1} times as many as the smallest \
+         (--class-weights none changes it)"
+    ));
 }
 
 /// Photographs are mirrored; digits and letters are not, for they would be others or none.
@@ -219,6 +239,20 @@ mod tests {
         assert_eq!((small.epochs, large.epochs), (60, 10));
         assert_eq!((small.batch_size, large.batch_size), (64, 512));
         assert!(small.optimizer.learning_rate() < large.optimizer.learning_rate());
+    }
+
+    #[test]
+    fn skewed_classes_are_weighted() {
+        let mut config = presets::all()[0].config();
+        let mut notes = Vec::new();
+        weigh(&mut config, &[19, 10], &mut notes);
+        assert!(config.loss.class_weights.is_empty() && notes.is_empty());
+        weigh(&mut config, &[30, 10], &mut notes);
+        assert_eq!(config.loss.class_weights, [40.0 / 60.0, 40.0 / 20.0]);
+        assert!(
+            notes[0].contains("3.0 times") && notes[0].contains("--class-weights"),
+            "{notes:?}"
+        );
     }
 
     #[test]

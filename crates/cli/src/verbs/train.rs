@@ -125,7 +125,8 @@ fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>, asked: Instant) -> Res
         }
         None => {
             let config = settings.config(&arguments.format, &arguments.images)?;
-            let (config, opened) = fitting::fitted(config, settings, &arguments.augmentation, &decoding)?;
+            let (config, opened) =
+                fitting::fitted(config, settings, &arguments.augmentation, &decoding)?;
             (None, config, opened)
         }
     };
@@ -135,7 +136,7 @@ fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>, asked: Instant) -> Res
     };
     let time = arguments.time.map(|total| TimeBudget { asked, total });
     let beginning = Beginning { model: model.as_ref(), time };
-    Ok(Run::begin(config, opened, folder, *threads, beginning)?)
+    Ok(Run::begin(config, opened, folder, arguments.threads, beginning)?)
 }
 
 /// How pictures are read.

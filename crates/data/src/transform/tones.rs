@@ -63,7 +63,7 @@ pub(super) fn equalize(image: &mut [f32], shape: ImageShape) {
         let step = ((shape.height * shape.width) as u32 - brightest) / 255;
         let mut below = 0;
         let table: [f32; 256] = std::array::from_fn(|level| {
-            let to = if step == 0 { level as u32 } else { ((below + step / 2) / step).min(255) };
+            let to = (below + step / 2).checked_div(step).map_or(level as u32, |to| to.min(255));
             below += histogram[level];
             to as f32 / 255.0
         });
