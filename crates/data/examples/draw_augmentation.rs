@@ -58,7 +58,8 @@ fn kinds() -> Vec<(&'static str, Augmentation)> {
 /// One row, or two where images are mixed with each other.
 fn sheet((name, augmentation): (&str, Augmentation)) -> Result<RgbImage, Error> {
     let shape = ImageShape::colour(SIDE, SIDE);
-    let images = [house as fn(f32, f32) -> [u8; 3], boat].into_iter().flat_map(picture).collect();
+    let images: Vec<u8> =
+        [house as fn(f32, f32) -> [u8; 3], boat].into_iter().flat_map(picture).collect();
     let names = [name, "(the other one)"].map(str::to_owned).to_vec();
     let data = Dataset::new("drawn", shape, images, vec![0, 1], names)?;
     let examples = if augmentation.mixes() { vec![0, 1] } else { vec![0] };

@@ -233,13 +233,12 @@ fn the_folder_holds_what_was_promised() {
     assert_eq!(outcome.validation.unwrap().accuracy.total, 200);
 
     let mut model = LoadedModel::open(&outcome.model.unwrap(), 1).unwrap();
-    let part =
-        percept_train::sources::open(&digits().display().to_string(), &Reading::default(), 1)
-            .unwrap()
-            .test
-            .unwrap()
-            .open()
-            .unwrap();
+    let part = sources::open(&digits().display().to_string(), &Reading::default(), 1)
+        .unwrap()
+        .test
+        .unwrap()
+        .open()
+        .unwrap();
     let predictions = model.evaluate(part).unwrap();
     let report = percept_eval::report::Report::new(&predictions).unwrap();
     assert_eq!(
