@@ -1,4 +1,5 @@
-//! Image sets in one file (NPZ, tar shards, tables) and CIFAR's batches: no panic, and memory bounded by the file's size.
+//! Image sets in one file (NPZ, tar shards, tables, Parquet), CIFAR's batches and SVHN's MATLAB files: no panic, and memory
+//! bounded by the file's size.
 
 #![no_main]
 
@@ -13,7 +14,9 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let memory = PathBuf::from("/dev/shm");
     let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };
     let folder = folder.join(format!("percept-fuzz-sources-{}", process::id()));
-    fs::create_dir_all(folder.join("cifar")).expect("a folder in memory");
+    for name in ["cifar", "svhn"] {
+        fs::create_dir_all(folder.join(name)).expect("a folder in memory");
+    }
     folder
 });
 
@@ -21,13 +24,24 @@ fuzz_target!(|bytes: &[u8]| {
     // What a packed array may unpack to, and a buffer that doubles.
     let limit = (1 << 20) + 3 * ((64 << 20) + 100 * bytes.len());
     let _ = percept_fuzz::within(limit, || npz::read_array(bytes, "fuzz"));
-    for (name, format) in [("x.npz", Format::Npz), ("x.tar", Format::Shards), ("x.csv", Format::Table)] {
+    let files = [
+        ("x.npz", Format::Npz),
+        ("x.tar", Format::Shards),
+        ("x.csv", Format::Table),
+        ("x.parquet", Format::Parquet),
+    ];
+    for (name, format) in files {
         let path = FOLDER.join(name);
         fs::write(&path, bytes).expect("a file in memory");
         percept_fuzz::within(limit, || read(&path, format));
     }
-    fs::write(FOLDER.join("cifar/test_batch.bin"), bytes).expect("a file in memory");
-    percept_fuzz::within(limit, || read(&FOLDER.join("cifar"), Format::Cifar));
+    for (folder, name, format) in
+        [("cifar", "test_batch.bin", Format::Cifar), ("svhn", "test_32x32.mat", Format::Svhn)]
+    {
+        let folder = FOLDER.join(folder);
+        fs::write(folder.join(name), bytes).expect("a file in memory");
+        percept_fuzz::within(limit, || read(&folder, format));
+    }
 });
 
 /// Reads all there is to read but pictures, which have a target of their own.

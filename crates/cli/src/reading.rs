@@ -9,10 +9,10 @@ use percept::data::sources::{Format, Reading};
 #[derive(Clone, Debug, Default, Args)]
 #[group(id = "format-settings", multiple = true)]
 pub(crate) struct FormatSettings {
-    /// What the data are, where they are not recognised: folders, table, npz, idx, cifar, svhn, shards
+    /// What the data are, where they are not recognised: folders, table, npz, idx, cifar, svhn, shards, parquet
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
-    /// Columns of a table, by name or counted from 1
+    /// Columns of a table, by name or counted from 1; of Parquet files, by name
     #[arg(long, value_name = "FILE,LABEL[,PART]", value_delimiter = ',')]
     columns: Vec<String>,
 }

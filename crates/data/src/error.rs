@@ -55,7 +55,7 @@ pub enum Error {
     #[error(
         "no data set recognised in `{}`: found {found}; expected class folders with pictures \
          (`<class>/*.jpg`, or `train/<class>/*.jpg` and `test/<class>/*.jpg`), a table of files and labels (.csv, .tsv), \
-         an .npz file with `train_images` and `train_labels`, tar shards, CIFAR's binary files, SVHN's train_32x32.mat and \
+         an .npz file with `train_images` and `train_labels`, tar shards, Parquet files, CIFAR's binary files, SVHN's train_32x32.mat and \
          test_32x32.mat, or IDX files (train-images-idx3-ubyte, \
          train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz)",
         path.display()

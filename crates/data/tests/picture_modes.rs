@@ -15,7 +15,7 @@ fn pictures_are_seen_as_pillow_sees_them() {
         let bytes = std::fs::read(folder.join(name)).unwrap();
         let stored = StoredPicture::from_bytes(&bytes, name).unwrap();
         let shape = stored.picture.shape();
-        let sizes = [height, width, channels].map(|size| size.parse().unwrap());
+        let sizes = [height, width, channels].map(|size| size.parse::<usize>().unwrap());
         assert_eq!([shape.height, shape.width, shape.channels], sizes, "{name}");
         let want = (0..pixels.len())
             .step_by(2)

@@ -24,6 +24,14 @@ pub(crate) enum Place {
         /// What the stretch is called.
         name: Box<str>,
     },
+    /// A row of a Parquet file.
+    #[cfg(feature = "parquet")]
+    Row {
+        /// The file.
+        file: Arc<super::parquet::Rows>,
+        /// Which of its rows.
+        row: usize,
+    },
 }
 
 impl Place {
@@ -32,6 +40,8 @@ impl Place {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Within { file, name, .. } => format!("{}: {name}", file.display()),
+            #[cfg(feature = "parquet")]
+            Self::Row { file, row } => file.name(*row),
         }
     }
 
@@ -40,19 +50,27 @@ impl Place {
         match self {
             Self::File(path) => path,
             Self::Within { file, .. } => file,
+            #[cfg(feature = "parquet")]
+            Self::Row { file, .. } => file.path(),
         }
     }
 
-    /// Its bytes within the file, where it is not the whole file.
+    /// Its bytes within the file, where it is not the whole file; the number of a row where the file has rows.
     pub(crate) fn range(&self) -> Option<Range<u64>> {
         match self {
             Self::File(_) => None,
             Self::Within { range, .. } => Some(range.clone()),
+            #[cfg(feature = "parquet")]
+            Self::Row { row, .. } => Some(*row as u64..*row as u64 + 1),
         }
     }
 
     /// Its bytes; no more than a picture may have decoded.
     pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
+        #[cfg(feature = "parquet")]
+        if let Self::Row { file, row } = self {
+            return file.picture(*row);
+        }
         let (path, range) = (self.path(), self.range());
         let io = |source| Error::Io { doing: "read", path: path.to_owned(), source };
         let mut file = File::open(path).map_err(io)?;

@@ -13,6 +13,8 @@ pub mod idx;
 mod listing;
 mod matlab;
 pub mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod shards;
 mod survey;
 pub mod svhn;
@@ -49,12 +51,22 @@ pub enum Format {
     Shards,
     /// The MATLAB files of SVHN.
     Svhn,
+    /// Parquet files with pictures, as Hugging Face's data sets are. Read only with the feature `parquet`.
+    Parquet,
 }
 
 impl Format {
     /// Every format, in the order in which they are tried.
-    pub const ALL: [Self; 7] =
-        [Self::Idx, Self::Cifar, Self::Svhn, Self::Folders, Self::Table, Self::Npz, Self::Shards];
+    pub const ALL: [Self; 8] = [
+        Self::Idx,
+        Self::Cifar,
+        Self::Svhn,
+        Self::Folders,
+        Self::Table,
+        Self::Npz,
+        Self::Shards,
+        Self::Parquet,
+    ];
 
     /// What it is called: `folders`.
     #[must_use]
@@ -67,6 +79,7 @@ impl Format {
             Self::Cifar => "cifar",
             Self::Shards => "shards",
             Self::Svhn => "svhn",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -84,7 +97,8 @@ pub struct Reading {
     /// The format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
-    /// Columns of a table, by name or counted from 1: file, label and, where there is one, part.
+    /// Columns of a table, by name or counted from 1: file, label and, where there is one, part. Of Parquet files: image and
+    /// label, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
     /// Height and width of the images; for pictures in files of their own.
@@ -374,6 +388,15 @@ fn as_format(
             None => None,
         },
         Format::Shards => shards::list_folder(contents)?.map(Source::Pictures),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => parquet::list_folder(contents, reading)?.map(Source::Pictures),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => {
+            match contents.files.iter().find(|name| has_ending(name, &["parquet"])) {
+                Some(name) => return Err(without_parquet(&contents.path.join(name))),
+                None => None,
+            }
+        }
         Format::Folders => {
             // A single folder of pictures beside a table is what the table speaks of.
             let beside_table = reading.format.is_none() && only_file(&table::ENDINGS).is_some();
@@ -394,18 +417,35 @@ fn recognise_file(path: &Path, reading: &Reading, decoding: &Decoding) -> Result
         () if has_ending(&name, &table::ENDINGS) => Some(Format::Table),
         () if has_ending(&name, &["npz"]) => Some(Format::Npz),
         () if has_ending(&name, &shards::ENDINGS) => Some(Format::Shards),
+        () if has_ending(&name, &["parquet"]) => Some(Format::Parquet),
         () => None,
     });
     match format {
         Some(Format::Table) => table::list(path, reading, decoding).map(Source::Pictures),
         Some(Format::Npz) => npz::NpzFile::open(path).map(Source::Npz),
         Some(Format::Shards) => shards::list(path, &[path.to_owned()]).map(Source::Pictures),
+        #[cfg(feature = "parquet")]
+        Some(Format::Parquet) => {
+            parquet::list(path, &[path.to_owned()], reading).map(Source::Pictures)
+        }
+        #[cfg(not(feature = "parquet"))]
+        Some(Format::Parquet) => Err(without_parquet(path)),
         _ => Err(Error::malformed(
             path.display().to_string(),
-            "a folder with a data set, a table (.csv, .tsv), an .npz file or a tar shard",
+            "a folder with a data set, a table (.csv, .tsv), an .npz file, a tar shard or a Parquet file",
             "a single file of another kind (give the folder that it is in)",
         )),
     }
+}
+
+/// Parquet files are not read by this build.
+#[cfg(not(feature = "parquet"))]
+fn without_parquet(path: &Path) -> Error {
+    Error::malformed(
+        path.display().to_string(),
+        "another format, or a percept that was built with `--features parquet`",
+        "a Parquet file",
+    )
 }
 
 fn describe(contents: &Contents) -> String {

@@ -49,7 +49,7 @@ pub(super) fn list(path: &Path, shards: &[PathBuf]) -> Result<Listing, Error> {
 }
 
 /// The part that a shard's name begins with.
-fn part_of(shard: &Path) -> Part {
+pub(super) fn part_of(shard: &Path) -> Part {
     let name = shard.file_stem().unwrap_or_default().to_string_lossy();
     let word = name.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
     Part::named(word).unwrap_or(Part::Train)
