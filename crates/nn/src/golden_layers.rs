@@ -113,7 +113,7 @@ fn train<T: Element>(case: &Case, network: &Network<T>, isa: Isa) -> Found {
     let (_, gradient) = plan.output_and_gradient(&mut arena, images);
     gradient.copy_from_slice(&convert(&case.grad_output));
     let mut lane = vec![T::ZERO; parameters.len()];
-    plan.backward(images, numbers, &mut arena, &mut lane, true);
+    plan.backward(0, images, numbers, &mut arena, &mut lane, true);
     plan.merge_statistics(&statistics, &[images], &mut buffers);
     let grad_input = f64s(plan.gradient(&arena, 0, images));
     Found { output, grad_input, grad_parameters: f64s(&lane), buffers_after: f64s(&buffers) }

@@ -87,7 +87,7 @@ fn run(network: &Network, compute: Compute, images: usize, chunk: usize) -> Resu
     let gradient = random(output.len(), 3);
     plan.output_and_gradient(&mut arena, images).1.copy_from_slice(&gradient);
     let mut gradients = vec![0.25; parameters.len()];
-    plan.backward(images, numbers, &mut arena, &mut gradients, true);
+    plan.backward(0, images, numbers, &mut arena, &mut gradients, true);
     let by_input = plan.gradient(&arena, 0, images).to_vec();
     Result { output, by_parameters: gradients, by_input }
 }
