@@ -38,7 +38,7 @@ fn the_second_run_takes_pixels_from_the_cache() {
     sleep(Duration::from_millis(2100));
     let train = |out: &str, cache: &str| {
         let line = format!(
-            "train --data pets --network tiny.toml --epochs 1 --json -q --out {out} --cache {cache}"
+            "train --data pets --network tiny.toml --epochs 1 --validation 4 --json -q --out {out} --cache {cache}"
         );
         program::line(folder.path(), &line).well().weight_hash()
     };
@@ -52,7 +52,8 @@ fn the_second_run_takes_pixels_from_the_cache() {
     // Damage is told, and does no harm.
     fs::write(file.with_extension("new"), &bytes[..bytes.len() / 2]).expect("written");
     fs::rename(file.with_extension("new"), file).expect("renamed");
-    let line = "train --data pets --network tiny.toml --epochs 1 --out d --cache kept";
+    let line =
+        "train --data pets --network tiny.toml --epochs 1 --validation 4 --out d --cache kept";
     let told = program::line(folder.path(), line).well().stderr;
     assert!(told.contains("is made anew: it is cut off"), "{told}");
     assert!(fs::read(file).expect("read") == bytes);

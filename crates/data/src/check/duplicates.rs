@@ -109,6 +109,7 @@ fn correlation(a: &[u8; SMALL * SMALL * 3], b: &[u8; SMALL * SMALL * 3]) -> f32 
 mod tests {
     use super::*;
     use crate::{ImageShape, Picture, StoredPicture};
+    use percept_kernels::random::{Draws, Purpose};
 
     #[test]
     fn correlation_by_hand() {
@@ -126,14 +127,12 @@ mod tests {
         assert!((correlation(&a, &b) - expected).abs() < 1e-6);
     }
 
-    /// A picture of random blocks, made by a rule.
-    fn look(seed: u32, change: impl Fn(u8) -> u8) -> Look {
-        let level = |x: usize, y: usize| {
-            let mixed =
-                (x as u32 / 4 * 31 + y as u32 / 4 * 17 + seed * 101).wrapping_mul(2_654_435_761);
-            (40 + (mixed >> 24) * 160 / 255) as u8
-        };
-        let pixels = (0..36 * 32).map(|at| change(level(at % 36, at / 36))).collect();
+    /// A picture of blocks of random levels from 40 to 199.
+    fn look(seed: u64, change: impl Fn(u8) -> u8) -> Look {
+        let mut draws = Draws::new(seed, Purpose::Test, 0, 0);
+        let levels: Vec<u8> = (0..9 * 8).map(|_| 40 + draws.below(160) as u8).collect();
+        let level = |at: usize| change(levels[at / 36 / 4 * 9 + at % 36 / 4]);
+        let pixels = (0..36 * 32).map(level).collect();
         let picture = Picture::new(ImageShape::grey(32, 36), pixels).unwrap();
         let stored = StoredPicture { picture, format: "pixels", mode: "grey", turned: false };
         Look::at(&stored, 0)
