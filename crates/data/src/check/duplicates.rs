@@ -26,9 +26,12 @@ const FEW_PAIRS: usize = 10;
 const TELLING: u8 = 48;
 /// The least contrast of a picture that is not blank, in grey levels.
 pub(super) const CONTRAST: u8 = 12;
-/// With how many others that share a piece of its hash a picture is compared: in a set of a million pictures that all look
-/// alike, not all pairs can be.
+/// With how many others a picture's hash is compared that have the same piece, or one with a certain bit flipped; how many of those
+/// within reach have their copies compared, the nearest first; and how many pairs are kept. In a set of a million pictures that all
+/// look alike, not all pairs can be.
 const MOST_COMPARED: usize = 1000;
+const MOST_CORRELATED: usize = 32;
+const MOST_KEPT: usize = 8;
 
 /// Groups of pictures that are the same, by index, each of two or more, in the order of their first.
 pub(super) fn exact(looks: &[&Look]) -> Vec<Vec<usize>> {
@@ -48,11 +51,7 @@ pub(super) fn near(looks: &[&Look], same: &[Vec<usize>]) -> Vec<(usize, usize)> 
     same.iter().flat_map(|group| &group[1..]).for_each(|&at| counts[at] = false);
     let telling = |at: &usize| counts[*at] && looks[*at].telling >= TELLING;
     let telling: Vec<usize> = (0..looks.len()).filter(telling).collect();
-    let pairs = candidates(looks, &telling);
-    let alike =
-        pairs.into_iter().map(|(a, b)| (a, b, correlation(&looks[a].small, &looks[b].small)));
-    let alike: Vec<(usize, usize, f32)> =
-        alike.filter(|(_, _, correlation)| *correlation >= CORRELATIONS[0]).collect();
+    let alike = alike(looks, &telling);
     let most = (looks.len() / PICTURES_A_PAIR).max(FEW_PAIRS);
     let count =
         |bound: f32| alike.iter().filter(|(_, _, correlation)| *correlation >= bound).count();
@@ -62,41 +61,50 @@ pub(super) fn near(looks: &[&Look], same: &[Vec<usize>]) -> Vec<(usize, usize)> 
     near.map(|(a, b, _)| (a, b)).collect()
 }
 
-/// Pairs of these pictures whose hashes differ in at most [`MOST_BITS`] bits, in order.
-fn candidates(looks: &[&Look], telling: &[usize]) -> Vec<(usize, usize)> {
+/// Pairs of these pictures whose hashes are near and whose copies correlate by at least the lowest bound, in order.
+fn alike(looks: &[&Look], telling: &[usize]) -> Vec<(usize, usize, f32)> {
     let mut pairs = Vec::new();
     for shift in (0..u64::BITS).step_by(PIECE as usize) {
         let piece = |at: usize| (looks[at].difference >> shift) as u16;
         let mut groups: HashMap<u16, Vec<usize>> = HashMap::new();
         telling.iter().for_each(|&at| groups.entry(piece(at)).or_default().push(at));
         for &a in telling {
-            let flips = (0..PIECE).map(|bit| 1u16 << bit);
-            let near =
-                std::iter::once(0).chain(flips).filter_map(|flip| groups.get(&(piece(a) ^ flip)));
-            for group in near {
-                let later = group.partition_point(|&b| b <= a);
-                let others = group[later..].iter().take(MOST_COMPARED);
-                let bits = |b: usize| (looks[a].difference ^ looks[b].difference).count_ones();
-                pairs.extend(others.filter(|&&b| bits(b) <= MOST_BITS).map(|&b| (a, b)));
-            }
+            let flips = std::iter::once(0).chain((0..PIECE).map(|bit| 1u16 << bit));
+            let sharing = flips.filter_map(|flip| groups.get(&(piece(a) ^ flip)));
+            let near = sharing.flat_map(|group| nearest(looks, a, group));
+            let mut near: Vec<(u32, usize)> = near.collect();
+            near.sort_unstable();
+            let correlated = near
+                .into_iter()
+                .take(MOST_CORRELATED)
+                .map(|(_, b)| (a, b, correlation(&looks[a].small, &looks[b].small)));
+            pairs.extend(correlated.filter(|pair| pair.2 >= CORRELATIONS[0]).take(MOST_KEPT));
         }
-        pairs.sort_unstable();
-        pairs.dedup();
+        pairs.sort_unstable_by_key(|&(a, b, _)| (a, b));
+        pairs.dedup_by_key(|&mut (a, b, _)| (a, b));
     }
     pairs
+}
+
+/// Those of a group behind `a` whose hashes differ from its own in at most [`MOST_BITS`] bits, each with their number.
+fn nearest(looks: &[&Look], a: usize, group: &[usize]) -> impl Iterator<Item = (u32, usize)> {
+    let later = group.partition_point(|&b| b <= a);
+    let bits = move |b: usize| (looks[a].difference ^ looks[b].difference).count_ones();
+    let others = group[later..].iter().take(MOST_COMPARED).map(move |&b| (bits(b), b));
+    others.filter(|(bits, _)| *bits <= MOST_BITS)
 }
 
 /// Pearson's correlation of two small copies, each channel without its mean.
 fn correlation(a: &[u8; SMALL * SMALL * 3], b: &[u8; SMALL * SMALL * 3]) -> f32 {
     let (mut together, mut of_a, mut of_b) = (0.0, 0.0, 0.0);
+    let mean = |copy: &[u8], channel: usize| {
+        let values = copy[channel..].iter().step_by(3).map(|&value| u32::from(value));
+        values.sum::<u32>() as f32 / (SMALL * SMALL) as f32
+    };
     for channel in 0..3 {
-        let values = |copy: &'_ [u8]| -> Vec<f32> {
-            let values: Vec<f32> =
-                copy[channel..].iter().step_by(3).map(|&v| f32::from(v)).collect();
-            let mean = values.iter().sum::<f32>() / values.len() as f32;
-            values.into_iter().map(|value| value - mean).collect()
-        };
-        for (a, b) in values(a).into_iter().zip(values(b)) {
+        let (mean_a, mean_b) = (mean(a, channel), mean(b, channel));
+        for (&a, &b) in a[channel..].iter().zip(&b[channel..]).step_by(3) {
+            let (a, b) = (f32::from(a) - mean_a, f32::from(b) - mean_b);
             together += a * b;
             of_a += a * a;
             of_b += b * b;
@@ -163,15 +171,14 @@ mod tests {
             |at: u8| move |level: u8| level + (level.wrapping_mul(at.wrapping_mul(29)) % 24);
         let looks: Vec<Look> = (1..60).map(|at| look(3, noisy(at))).collect();
         let all: Vec<&Look> = looks.iter().collect();
-        let alike = candidates(&all, &(0..looks.len()).collect::<Vec<_>>());
-        let pairs = near_of(&looks);
-        println!("{} candidates, {} pairs", alike.len(), pairs.len());
-        assert!(alike.len() > 10 * pairs.len());
+        let (alike, pairs) = (alike(&all, &Vec::from_iter(0..looks.len())), near_of(&looks));
+        println!("{} alike, {} pairs", alike.len(), pairs.len());
+        assert!(alike.len() > 10 * pairs.len() && alike.len() <= 4 * MOST_KEPT * looks.len());
     }
 
-    /// Whatever seven bits differ, a candidate is found.
+    /// Whatever seven bits differ, the pair is found.
     #[test]
-    fn all_hashes_within_seven_bits_are_candidates() {
+    fn all_hashes_within_seven_bits_are_compared() {
         let mut looks = vec![look(1, |level| level)];
         for flips in [
             0x7f,
@@ -187,9 +194,9 @@ mod tests {
         far.difference ^= 0xff00_0000;
         looks.push(far);
         let looks: Vec<&Look> = looks.iter().collect();
-        let pairs = candidates(&looks, &[0, 1, 2, 3, 4, 5]);
+        let pairs = alike(&looks, &[0, 1, 2, 3, 4, 5]);
         let with_first: Vec<usize> =
-            pairs.iter().filter(|(a, _)| *a == 0).map(|(_, b)| *b).collect();
+            pairs.iter().filter(|pair| pair.0 == 0).map(|pair| pair.1).collect();
         assert_eq!(with_first, [1, 2, 3, 4]);
     }
 }
