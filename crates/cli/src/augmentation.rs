@@ -2,9 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use percept::data::{Augmentation, ImageShape, Mirror};
-
-/// The side of the images that presets were made for.
-const PRESET_SIDE: usize = 28;
+use percept::train::presets::augmentation_of_signs;
 
 /// What a person can say of the changes; everything else is in a configuration's `[augmentation]`.
 #[derive(Clone, Debug, Default, PartialEq, Args)]
@@ -64,8 +62,11 @@ impl AugmentationSettings {
         let side = shape.height.min(shape.width);
         let mut augmentation = match self.augmentation {
             Some(Kind::Off) => Augmentation::default(),
-            Some(Kind::On) if augmentation.is_off() => suiting(Augmentation::digits(), shape),
-            Some(Kind::Digits) => scaled(Augmentation::digits(), side),
+            Some(Kind::On) if augmentation.is_off() && shape.channels == 3 => {
+                Augmentation::photos(side)
+            }
+            Some(Kind::On) if augmentation.is_off() => augmentation_of_signs(side),
+            Some(Kind::Digits) => augmentation_of_signs(side),
             Some(Kind::Photos) => Augmentation::photos(side),
             Some(Kind::Strong) => Augmentation::strong(side),
             Some(Kind::On) | None => augmentation,
@@ -86,21 +87,6 @@ impl AugmentationSettings {
         augmentation.cutmix = self.cutmix.unwrap_or(augmentation.cutmix);
         augmentation
     }
-}
-
-/// What becomes of changes that were made for digits of 28x28: photographs are changed as photographs are, and what is grey is
-/// shifted by as large a share of its size.
-pub(crate) fn suiting(digits: Augmentation, shape: ImageShape) -> Augmentation {
-    let side = shape.height.min(shape.width);
-    match (digits.is_off(), shape.channels) {
-        (true, _) => digits,
-        (false, 3) => Augmentation::photos(side),
-        (false, _) => scaled(digits, side),
-    }
-}
-
-fn scaled(digits: Augmentation, side: usize) -> Augmentation {
-    Augmentation { shift: digits.shift * side as f32 / PRESET_SIDE as f32, ..digits }
 }
 
 /// `2`, or `2,9`.

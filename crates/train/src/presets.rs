@@ -122,7 +122,8 @@ impl Preset {
 }
 
 /// What suits digits and letters of that side.
-pub(crate) fn augmentation_of_signs(side: usize) -> Augmentation {
+#[must_use]
+pub fn augmentation_of_signs(side: usize) -> Augmentation {
     scaled(Augmentation::digits(), side as f32 / SIDE_OF_DIGITS)
 }
 
@@ -131,8 +132,13 @@ const SIDE_OF_DIGITS: f32 = 28.0;
 
 /// As large a shift for the images' size; pixels beyond a tenth are of no use.
 fn scaled(augmentation: Augmentation, by: f32) -> Augmentation {
-    let crop = (augmentation.crop as f32 * by).round() as u32;
-    Augmentation { shift: (augmentation.shift * by * 10.0).round() / 10.0, crop, ..augmentation }
+    let pixels = |count: u32| (count as f32 * by).round() as u32;
+    Augmentation {
+        shift: (augmentation.shift * by * 10.0).round() / 10.0,
+        crop: pixels(augmentation.crop),
+        erase: pixels(augmentation.erase),
+        ..augmentation
+    }
 }
 
 fn fit_network(network: &mut NetworkSpec, shape: ImageShape, classes: usize) {

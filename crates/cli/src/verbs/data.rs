@@ -6,7 +6,7 @@ mod check;
 mod fetch;
 mod list;
 
-use crate::augmentation::{AugmentationSettings, suiting};
+use crate::augmentation::AugmentationSettings;
 use crate::caching::CacheSettings;
 use crate::failure::Failure;
 use crate::network_source::read_text;
@@ -15,8 +15,10 @@ use crate::reading::FormatSettings;
 use crate::{output, safe_text};
 use clap::{Args, Subcommand};
 use percept::data::contact_sheet::{self, Sheet};
-use percept::data::{Decoding, Loader, Part};
-use percept::train::{presets, sources};
+use percept::data::{Augmentation, Decoding, Loader, Part};
+use percept::train::automatic::{self, Quality};
+use percept::train::presets::{self, Preset};
+use percept::train::sources::{self, Opened};
 use std::path::PathBuf;
 
 /// Look at data, and fetch image sets by name
@@ -53,11 +55,11 @@ struct Preview {
     format: FormatSettings,
     #[command(flatten)]
     cache: CacheSettings,
-    /// The preset whose augmentation is shown, fitted to the data
-    #[arg(long, value_name = "PRESET", default_value = presets::DEFAULT)]
-    network: String,
+    /// The preset whose augmentation is shown, fitted to the data; by default what `percept train` would choose
+    #[arg(long, value_name = "PRESET")]
+    network: Option<String>,
     /// Settings from a file, such as the config.toml of a run, whose augmentation is shown
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "network")]
     config: Option<PathBuf>,
     #[command(flatten)]
     augmentation: AugmentationSettings,
@@ -84,28 +86,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn preview(arguments: &Preview) -> Result<(), Failure> {
-    let Some(preset) = presets::find(&arguments.network) else {
-        let names: Vec<&str> = presets::all().iter().map(|preset| preset.name).collect();
-        return Err(Failure::usage(format!("there is no preset `{}`", arguments.network))
-            .hint(format!("presets are {}", names.join(", "))));
-    };
-    let preset = preset.config();
-    let augmentation = match &arguments.config {
-        Some(path) => preset.overlaid(&read_text(path)?)?.augmentation,
-        None => preset.augmentation,
-    };
     let cache = arguments.cache.cache()?;
     let decoding = Decoding { threads: 0, cache, watcher: Some(data_watcher(None, false)) };
     let opened = sources::open(&arguments.data, &arguments.format.reading(), decoding)?;
     let dataset = opened.train.clone();
+    let augmentation =
+        arguments.augmentation.over(augmentation(arguments, &opened)?, dataset.shape());
     let splits = sources::splits(opened, 0, 0, arguments.seed)?;
     let normalisation = sources::preprocessing(&splits).normalisation;
-    let shape = dataset.shape();
-    let fitted = match augmentation == preset.augmentation && arguments.data != "mnist" {
-        true => suiting(augmentation, shape),
-        false => augmentation,
-    };
-    let augmentation = arguments.augmentation.over(fitted, shape);
     let loader = Loader::new(Part::whole(dataset), augmentation, normalisation, arguments.seed)?;
     let sheet = Sheet { examples: arguments.count, ..Sheet::default() };
     let picture = contact_sheet::draw(&loader, &sheet)?;
@@ -117,4 +105,32 @@ fn preview(arguments: &Preview) -> Result<(), Failure> {
         safe_text::one_line(loader.dataset().description()),
         sheet.versions
     ))
+}
+
+/// What training would do to the images with this network or these settings.
+fn augmentation(arguments: &Preview, opened: &Opened) -> Result<Augmentation, Failure> {
+    if let Some(path) = &arguments.config {
+        let (preset, text) = (preset(presets::DEFAULT)?.config(), read_text(path)?);
+        return Ok(preset.overlaid(&text)?.augmentation);
+    }
+    let digits = arguments.data == "mnist";
+    let Some(name) = &arguments.network else {
+        return Ok(match digits {
+            true => preset(presets::DEFAULT)?.config().augmentation,
+            false => automatic::choose(Quality::default(), opened).config.augmentation,
+        });
+    };
+    let (preset, classes) = (preset(name)?, opened.train.class_names().len());
+    Ok(match digits {
+        true => preset.config().augmentation,
+        false => preset.fitted(opened.train.shape(), classes).augmentation,
+    })
+}
+
+fn preset(name: &str) -> Result<&'static Preset, Failure> {
+    presets::find(name).ok_or_else(|| {
+        let names: Vec<&str> = presets::all().iter().map(|preset| preset.name).collect();
+        Failure::usage(format!("there is no preset `{name}`"))
+            .hint(format!("presets are {}", names.join(", ")))
+    })
 }
