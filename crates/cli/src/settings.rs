@@ -251,9 +251,12 @@ impl Settings {
         if let Some(data) = self.data.as_ref().filter(|data| **data != config.data) {
             // What was decided for other data is decided anew.
             config.images = Reading::default();
+            config.steps = None;
             config.data.clone_from(data);
         }
-        config.epochs = self.epochs.unwrap_or(config.epochs);
+        if let Some(epochs) = self.epochs {
+            (config.epochs, config.steps) = (epochs, None);
+        }
         config.stop_at = self.stop_at.or(config.stop_at);
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
         config.validation = self.validation.unwrap_or(config.validation);

@@ -27,7 +27,7 @@ const FEWEST_STEPS: u64 = 300;
 #[group(id = "transfer-settings", multiple = true)]
 pub(crate) struct TransferSettings {
     /// Start from a model: its network, weights, preparation of pictures and training, with a new last layer for other classes
-    #[arg(long, value_name = "MODEL", requires = "data", conflicts_with_all = ["network", "image-settings"])]
+    #[arg(long, value_name = "MODEL", requires = "data", conflicts_with_all = ["network", "quality", "image-settings"])]
     pub(crate) from: Option<PathBuf>,
     /// With --from: the first share of the training, in which only the last layer learns [default: 0.3, or 0 for the model's classes]
     #[arg(long, value_name = "SHARE", requires = "from")]

@@ -312,7 +312,11 @@ mod tests {
         let logits = (0..examples * CLASSES).map(|_| 3.0 * f64::from(draws.normal())).collect();
         let mut target = |example: usize| {
             let [label, other] = [0; 2].map(|_| draws.below(CLASSES as u32));
-            Target { label, other, share: if example % 2 == 0 { 1.0 } else { draws.uniform() } }
+            Target {
+                label,
+                other,
+                share: if example.is_multiple_of(2) { 1.0 } else { draws.uniform() },
+            }
         };
         (logits, (0..examples).map(&mut target).collect())
     }

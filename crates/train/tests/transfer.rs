@@ -111,13 +111,10 @@ fn the_trunk_is_kept_while_it_is_frozen() {
     let config = Config { transfer: Some(always), epochs: 2, ..config };
     let outcome = finish(begin(&config, Some(&model), folder.path().join("run"), 2));
     let (old, new) = (model.network.values(), written(&outcome));
-    let mut place = 0;
     for (parameter, tensor) in model.network.parameters().iter().zip(&new.tensors) {
         let same = old[parameter.range.clone()] == tensor.data[..];
         assert_eq!(same, !parameter.name.starts_with("dense"), "{}", parameter.name);
-        place += tensor.data.len();
     }
-    assert_eq!(place, old.len());
     assert_eq!(new.provenance.config.matches("from_sha256").count(), 1);
 }
 

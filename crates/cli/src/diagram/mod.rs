@@ -150,8 +150,8 @@ mod tests {
             let description = Description::new(&network).expect("a network");
             let drawing = svg(&network.name, &description, &[]);
             assert!(drawing.starts_with("<svg ") && drawing.ends_with("</svg>\n"));
-            for text in ["input layer", "hidden layers", "output layer", "28x28 pixels", "10 units"]
-            {
+            let pixels = format!("{0}x{0} pixels", network.input.height);
+            for text in ["input layer", "hidden layers", "output layer", &pixels, "10 units"] {
                 assert!(drawing.contains(text), "{}: {text}", preset.name);
             }
             let parameters = crate::number::grouped(description.parameter_len() as u64);

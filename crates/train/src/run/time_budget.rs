@@ -15,6 +15,8 @@ const PATIENCE: f64 = 0.1;
 const MEASURING: f64 = 0.02;
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
+/// What the learning rate of a measured step is multiplied by: it must not diverge where a schedule begins slowly.
+const FACTOR: f64 = 1e-6;
 /// How many images an evaluation is timed on.
 const EVALUATED: [usize; 2] = [16, 2000];
 /// What is left of the time for what was not foreseen, as where something else begins to run on the machine.
@@ -73,6 +75,7 @@ impl Speed {
 pub(super) fn fit(run: &mut Run, budget: &TimeBudget) -> Result<(), TrainError> {
     let opening = budget.asked.elapsed();
     let fresh = run.engine.network().clone();
+    run.config.steps = None;
     let speed = measure(run, budget.total, opening)?;
     let left = budget.total.saturating_sub(budget.asked.elapsed()).as_secs_f64();
     let (per_epoch, usual) = (run.steps_per_epoch(), run.config.epochs);
@@ -145,7 +148,7 @@ fn seconds_of_a_step(
     let mut steps_until = |enough: &dyn Fn(u32, Duration) -> bool| {
         let (started, mut steps) = (Instant::now(), 0);
         while steps == 0 || !enough(steps, started.elapsed()) {
-            let done = trial.step(run, 1.0);
+            let done = trial.step(run, FACTOR);
             done.map_err(|diverged| TrainError::Diverged { diverged, checkpoint: None })?;
             steps += 1;
         }
