@@ -18,7 +18,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// What the learning rate of a measured step is multiplied by: it must not diverge where a schedule begins slowly.
 const FACTOR: f64 = 1e-6;
 /// How many images an evaluation is timed on.
-const EVALUATED: [usize; 2] = [16, 2000];
+const EVALUATED: [usize; 2] = [256, 2000];
+/// Those before that are not timed.
+const FIRST_IMAGES: usize = 16;
 /// What is left of the time for what was not foreseen, as where something else begins to run on the machine.
 const MARGIN: f64 = 0.1;
 /// The most epochs, as a multiple of the configured ones.
@@ -171,15 +173,19 @@ fn seconds_of_a_checkpoint(run: &mut Run) -> Result<f64, TrainError> {
     Ok(seconds)
 }
 
-/// The time in which an image is evaluated, measured on about so many.
+/// The time in which an image is evaluated, measured on about so many, after a few that find memory and caches empty.
 fn seconds_of_an_image(run: &mut Run, images: usize) -> Result<f64, TrainError> {
     let [fewest, most] = EVALUATED;
     let examples = run.loader.examples();
     let examples = examples[..examples.len().min(images.clamp(fewest, most))].to_vec();
-    let (count, dataset) = (examples.len(), run.loader.dataset().clone());
-    let started = Instant::now();
-    run.measure(Part { dataset, examples })?;
-    Ok(started.elapsed().as_secs_f64() / count.max(1) as f64)
+    let dataset = run.loader.dataset().clone();
+    let mut seconds_of = |count: usize| {
+        let part = Part { dataset: dataset.clone(), examples: examples[..count].to_vec() };
+        let started = Instant::now();
+        run.measure(part).map(|_| started.elapsed().as_secs_f64())
+    };
+    seconds_of(examples.len().min(FIRST_IMAGES))?;
+    Ok(seconds_of(examples.len())? / examples.len() as f64)
 }
 
 #[cfg(test)]
