@@ -118,7 +118,8 @@ fn network(quality: Quality, images: usize, notes: &mut Vec<String>) -> &'static
     preset
 }
 
-/// Small sets need more passes and smaller batches for the same number of steps.
+/// Small sets need more passes and smaller batches for the same number of steps. The learning rate stays: Muon's steps are as
+/// long whatever the gradient.
 fn plan(config: &mut Config, quality: Quality, images: usize, notes: &mut Vec<String>) {
     let (_, passes) = quality.plan();
     let epochs = passes * (USUAL_IMAGES / images.max(1) as f64).sqrt();
@@ -126,19 +127,10 @@ fn plan(config: &mut Config, quality: Quality, images: usize, notes: &mut Vec<St
     let usual = config.batch_size;
     let batch = (images / STEPS).max(1).next_power_of_two();
     config.batch_size = batch.clamp(32.min(usual), usual);
-    // The noise of a step's gradient goes with the root of its images.
-    let rate = config.optimizer.learning_rate() * (config.batch_size as f64 / usual as f64).sqrt();
-    config.optimizer = config.optimizer.clone().with_learning_rate(rounded(rate));
     notes.push(format!(
         "{} epochs in batches of {}, because there are {images} images to learn from (--epochs and --batch-size change it)",
         config.epochs, config.batch_size
     ));
-}
-
-/// To two digits, so that a person can read it.
-fn rounded(rate: f64) -> f64 {
-    let unit = 10_f64.powf(rate.log10().floor() - 1.0);
-    (rate / unit).round() * unit
 }
 
 /// The largest class may have so many times as many images as the smallest before classes are weighted.
@@ -238,7 +230,6 @@ mod tests {
         // Ten passes at 50,000: the root of 50,000 / 1,400 more, and of 50,000 / 51,000.
         assert_eq!((small.epochs, large.epochs), (60, 10));
         assert_eq!((small.batch_size, large.batch_size), (64, 512));
-        assert!(small.optimizer.learning_rate() < large.optimizer.learning_rate());
     }
 
     #[test]
