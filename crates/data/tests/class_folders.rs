@@ -175,32 +175,6 @@ fn links_are_followed_but_never_in_circles() {
     assert_eq!(skipped.reason, "a link to a folder that it is in");
 }
 
-#[cfg(unix)]
-#[test]
-fn what_may_not_be_read_is_named() {
-    use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
-    let folder = TempDir::new().unwrap();
-    write_pictures(folder.path(), &["a/1.png", "a/2.png", "b/1.png"]);
-    let forbid = |name: &str, mode| {
-        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
-    };
-    forbid("a/2.png", 0);
-    if fs::read(folder.path().join("a/2.png")).is_ok() {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED what_may_not_be_read_is_named: root may read everything"
-        );
-        return;
-    }
-    let data = recognise(folder.path()).unwrap().train(None, 1).unwrap().dataset;
-    assert!(data.origin().skipped[0].reason.contains("ermission denied"), "{:?}", data.origin());
-    forbid("b", 0);
-    let found = refusal(folder.path());
-    forbid("b", 0o755);
-    assert!(found.contains("cannot list") && found.contains("b`"), "{found}");
-}
-
 /// Many classes: each folder is listed once, whatever the number of its files.
 #[test]
 fn listing_takes_a_step_for_each_class() {

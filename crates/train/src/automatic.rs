@@ -37,9 +37,9 @@ impl Quality {
     /// The network for other images, and passes over as many images as CIFAR-10 has.
     fn plan(self) -> (&'static str, f64) {
         match self {
-            Self::Fast => ("colour-small", 6.0),
-            Self::Balanced => ("colour", 10.0),
-            Self::Best => ("colour-large", 16.0),
+            Self::Fast => ("colour-small", 8.0),
+            Self::Balanced => ("colour", 16.0),
+            Self::Best => ("colour-large", 24.0),
         }
     }
 }
@@ -118,7 +118,7 @@ fn network(quality: Quality, images: usize, notes: &mut Vec<String>) -> &'static
     preset
 }
 
-/// Small sets need more passes and smaller batches for the same number of steps. The learning rate stays: Muon's steps are as
+/// Small sets need more passes and smaller batches for the same number of steps. Chunks leave work for eight threads. The learning rate stays: Muon's steps are as
 /// long whatever the gradient.
 fn plan(config: &mut Config, quality: Quality, images: usize, notes: &mut Vec<String>) {
     let (_, passes) = quality.plan();
@@ -127,6 +127,7 @@ fn plan(config: &mut Config, quality: Quality, images: usize, notes: &mut Vec<St
     let usual = config.batch_size;
     let batch = (images / STEPS).max(1).next_power_of_two();
     config.batch_size = batch.clamp(32.min(usual), usual);
+    config.chunk_size = (config.batch_size / config.lanes).clamp(16, config.chunk_size);
     notes.push(format!(
         "{} epochs in batches of {}, because there are {images} images to learn from (--epochs and --batch-size change it)",
         config.epochs, config.batch_size
@@ -227,9 +228,10 @@ mod tests {
         // A fifth for the test, a tenth for validation but at most 5,000.
         assert_eq!((small.test, small.validation), (400, 200));
         assert_eq!((large.test, large.validation), (14_000, 5000));
-        // Ten passes at 50,000: the root of 50,000 / 1,400 more, and of 50,000 / 51,000.
-        assert_eq!((small.epochs, large.epochs), (60, 10));
+        // Sixteen passes at 50,000: the root of 50,000 / 1,400 more, and of 50,000 / 51,000.
+        assert_eq!((small.epochs, large.epochs), (96, 16));
         assert_eq!((small.batch_size, large.batch_size), (64, 512));
+        assert_eq!((small.chunk_size, large.chunk_size), (16, 64));
     }
 
     #[test]
