@@ -29,10 +29,10 @@ pub(crate) struct TransferSettings {
     /// Start from a model: its network, weights, preparation of pictures and training, with a new last layer for other classes
     #[arg(long, value_name = "MODEL", requires = "data", conflicts_with_all = ["network", "quality", "image-settings"])]
     pub(crate) from: Option<PathBuf>,
-    /// With --from: the first share of the training, in which only the last layer learns [default: 0.3, or 0 for the model's classes]
+    /// With --from: the first share of the training, in which only the last layer learns [default: 0.1, or 0 for the model's classes]
     #[arg(long, value_name = "SHARE", requires = "from")]
     frozen: Option<f64>,
-    /// With --from: what the learning rates of the layers before are multiplied by afterwards [default: 0.1]
+    /// With --from: what the learning rates of the layers before are multiplied by afterwards [default: 0.3]
     #[arg(long, value_name = "FACTOR", requires = "from")]
     trunk_rate: Option<f64>,
 }

@@ -30,11 +30,11 @@ pub struct Transfer {
 }
 
 fn frozen() -> f64 {
-    0.3
+    0.1
 }
 
 fn trunk_rate() -> f64 {
-    0.1
+    0.3
 }
 
 /// What became of the head.
@@ -47,8 +47,8 @@ pub enum Head {
 }
 
 impl Transfer {
-    /// Transfer from a model to data with these classes, with the usual settings: the head learns alone in the first three
-    /// tenths where it is new, and the trunk at a tenth of the rate.
+    /// Transfer from a model to data with these classes, with the usual settings: the head learns alone in the first
+    /// tenth where it is new, and the trunk then at three tenths of the rate.
     #[must_use]
     pub fn of(model: &LoadedModel, class_names: &[String]) -> Self {
         let frozen = match Head::for_classes(model, class_names) {

@@ -45,7 +45,7 @@ fn the_model_s_preparation_and_trunk_serve_other_classes() {
     }
     let config = fs::read_to_string(folder.path().join("run/config.toml")).expect("settings");
     let config: toml::Table = config.parse().expect("TOML");
-    assert_eq!(config["transfer"]["frozen"].as_float(), Some(0.3));
+    assert_eq!(config["transfer"]["frozen"].as_float(), Some(0.1));
     let shown = program::line(folder.path(), "show old.safetensors --json").well();
     let shown: serde_json::Value = serde_json::from_str(&shown.stdout).expect("JSON");
     assert_eq!(config["transfer"]["from_sha256"].as_str(), shown["weight_hash"].as_str());
