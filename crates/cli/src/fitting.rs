@@ -24,7 +24,8 @@ pub(crate) fn fitted(
     augmentation: &AugmentationSettings,
     decoding: &Decoding,
 ) -> Result<(Config, Opened), Failure> {
-    let preset = presets::all().iter().find(|preset| preset.config().network == config.network);
+    let preset = presets::find(&config.network.name)
+        .filter(|preset| preset.config().network == config.network);
     if preset.is_none() {
         let input = config.network.input;
         config.images =
@@ -39,6 +40,17 @@ pub(crate) fn fitted(
             false => fitted_to_data(config, preset, settings, &opened),
         };
     }
+    as_said(&mut config, settings, augmentation, &opened);
+    Ok((config, opened))
+}
+
+/// What was said of augmentation and class weights, which depends on the data.
+pub(crate) fn as_said(
+    config: &mut Config,
+    settings: &Settings,
+    augmentation: &AugmentationSettings,
+    opened: &Opened,
+) {
     config.augmentation = augmentation.over(config.augmentation, opened.train.shape());
     match settings.class_weights {
         Some(ClassWeights::Balanced) => {
@@ -47,7 +59,6 @@ pub(crate) fn fitted(
         Some(ClassWeights::None) => config.loss.class_weights.clear(),
         None => {}
     }
-    Ok((config, opened))
 }
 
 /// What suits the data, with the options that were given.

@@ -119,8 +119,9 @@ fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>, asked: Instant) -> Res
     let Arguments { settings, transfer, .. } = arguments;
     let (model, config, opened) = match &transfer.from {
         Some(path) => {
-            let (model, config, opened) =
+            let (model, mut config, opened) =
                 transfer.prepared(path, settings, &arguments.format, &decoding)?;
+            fitting::as_said(&mut config, settings, &arguments.augmentation, &opened);
             (Some(model), config, opened)
         }
         None => {

@@ -75,6 +75,20 @@ fn a_frozen_trunk_is_the_model_s() {
 }
 
 #[test]
+fn what_is_said_of_the_images_counts() {
+    let folder = folder();
+    let line =
+        "--out run --epochs 1 --augmentation off --mirror random --class-weights balanced -q";
+    train(folder.path(), line).well();
+    let config = fs::read_to_string(folder.path().join("run/config.toml")).expect("settings");
+    let config: toml::Table = config.parse().expect("TOML");
+    let augmentation = &config["augmentation"];
+    assert_eq!(augmentation["rotation"].as_float(), Some(0.0));
+    assert_eq!(augmentation["mirror"].as_str(), Some("random"));
+    assert_eq!(config["loss"]["class_weights"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
 fn what_cannot_be_is_explained() {
     let folder = folder();
     let refused = |line: &str, code, words: &[&str]| {
