@@ -370,7 +370,7 @@ impl<T: Element> Engine<T> {
         });
     }
 
-    /// Adds the lanes in order; returns the norm of the sum, of those parameters that learn. A frozen trunk has no gradient.
+    /// Adds the lanes in order; returns the norm of the sum. What is frozen has no gradient.
     fn reduce(&mut self, cut: Cut) -> f64 {
         let (trunk, step) = (self.trunk, self.step + 1);
         let (isa, lanes, ranges) =
@@ -382,7 +382,8 @@ impl<T: Element> Engine<T> {
             &mut self.gradient,
             ranges,
             |_, index, part, gradient| {
-                if Trunk::learning(trunk, part.parameter, step) == Learning::Frozen {
+                let parameter = &parameters[part.parameter];
+                if Learning::of(parameter, part.parameter, trunk, step) == Learning::Frozen {
                     gradient.fill(T::ZERO);
                     part.norm_squared = 0.0;
                     return;
@@ -395,9 +396,7 @@ impl<T: Element> Engine<T> {
                     slices::sum_of(isa, lane(0), lane(1), gradient);
                 }
                 (2..lanes.len()).for_each(|index| slices::add(isa, lane(index), gradient));
-                if parameters[part.parameter].learns() {
-                    part.norm_squared = slices::norm_squared(isa, gradient);
-                }
+                part.norm_squared = slices::norm_squared(isa, gradient);
             },
         );
         self.parts.iter().map(|part| part.norm_squared).sum::<f64>().sqrt()
@@ -429,14 +428,9 @@ impl<T: Element> Engine<T> {
             values,
             ranges,
             |worker, index, part, weights| {
-                let Learning::Steps { step, rate } = Trunk::learning(trunk, part.parameter, now)
-                else {
-                    return;
-                };
                 let parameter = &parameters[part.parameter];
-                if !parameter.learns() {
-                    return;
-                }
+                let learning = Learning::of(parameter, part.parameter, trunk, now);
+                let Learning::Steps { step, rate } = learning else { return };
                 let learning_rate =
                     settings.optimizer.learning_rate_for(parameter) * (factor * rate);
                 let gradient = &gradient[ranges[index].clone()];

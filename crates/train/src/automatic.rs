@@ -118,8 +118,8 @@ fn network(quality: Quality, images: usize, notes: &mut Vec<String>) -> &'static
     preset
 }
 
-/// Small sets need more passes and smaller batches for the same number of steps. Chunks leave work for eight threads. The learning rate stays: Muon's steps are as
-/// long whatever the gradient.
+/// Small sets need more passes and smaller batches for the same number of steps. Chunks leave work for eight threads. The
+/// learning rate stays: Muon's steps are as long whatever the gradient.
 fn plan(config: &mut Config, quality: Quality, images: usize, notes: &mut Vec<String>) {
     let (_, passes) = quality.plan();
     let epochs = passes * (USUAL_IMAGES / images.max(1) as f64).sqrt();

@@ -1,7 +1,9 @@
 //! Networks with the training that suits them, by name.
 
 use crate::config::Config;
+use crate::transfer;
 use percept_data::{Augmentation, ImageShape};
+use percept_nn::describe::Description;
 use percept_nn::init::Init;
 use percept_nn::shape::{Shape, Size};
 use percept_nn::spec::{LayerSpec, NetworkSpec};
@@ -141,59 +143,40 @@ fn scaled(augmentation: Augmentation, by: f32) -> Augmentation {
     }
 }
 
+/// The input and the outputs become those of the data; whitening filters become as many as there are directions, with both signs;
+/// no larger than what arrives.
 fn fit_network(network: &mut NetworkSpec, shape: ImageShape, classes: usize) {
     network.input = Shape::new(shape.height, shape.width, shape.channels);
-    let last = network.layers.iter_mut().rev().find_map(|layer| match layer {
-        LayerSpec::Dense(dense) => Some(dense),
-        _ => None,
-    });
-    if let Some(last) = last {
+    if let Some(last) = transfer::last_dense(network) {
         last.out_features = classes;
     }
-    let mut seen = Size { height: shape.height, width: shape.width };
-    for layer in &mut network.layers {
-        seen = fit_layer(layer, seen, shape.channels);
+    for index in 0..network.layers.len() {
+        let arrives = arriving(network, index);
+        match &mut network.layers[index] {
+            LayerSpec::Conv(conv) if conv.init == Init::Whitening => {
+                let side = if shape.channels == 1 { 3 } else { 2 };
+                conv.kernel_size = Size { height: side, width: side };
+                conv.out_channels = 2 * side * side * shape.channels;
+            }
+            LayerSpec::MaxPool(pool) => {
+                let Size { height, width } = pool.kernel_size;
+                pool.kernel_size =
+                    Size { height: height.min(arrives.height), width: width.min(arrives.width) };
+            }
+            _ => {}
+        }
     }
 }
 
-/// Whitening filters become as many as there are directions, with both signs; pools no larger than what arrives. Returns
-/// the size of what leaves.
-fn fit_layer(layer: &mut LayerSpec, seen: Size, channels: usize) -> Size {
-    let after = |side: usize, window: usize, stride: usize, padding: usize| {
-        (side + 2 * padding).saturating_sub(window) / stride.max(1) + 1
-    };
-    match layer {
-        LayerSpec::Conv(conv) => {
-            if conv.init == Init::Whitening {
-                let side = if channels == 1 { 3 } else { 2 };
-                conv.kernel_size = Size { height: side, width: side };
-                conv.out_channels = 2 * side * side * channels;
-            }
-            let (k, s, p) = (conv.kernel_size, conv.stride, conv.padding);
-            Size {
-                height: after(seen.height, k.height, s.height, p.height),
-                width: after(seen.width, k.width, s.width, p.width),
-            }
-        }
-        LayerSpec::MaxPool(pool) => {
-            let k = pool.kernel_size;
-            let k = Size { height: k.height.min(seen.height), width: k.width.min(seen.width) };
-            pool.kernel_size = k;
-            let stride = pool.stride.unwrap_or(k);
-            let p = pool.padding;
-            Size {
-                height: after(seen.height, k.height, stride.height, p.height),
-                width: after(seen.width, k.width, stride.width, p.width),
-            }
-        }
-        _ => seen,
-    }
+/// The shape that arrives at a layer; the input's where the layers before it cannot be.
+fn arriving(network: &NetworkSpec, index: usize) -> Shape {
+    let before = NetworkSpec { layers: network.layers[..index].to_vec(), ..network.clone() };
+    Description::new(&before).map_or(network.input, |description| description.output)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use percept_nn::describe::Description;
 
     #[test]
     fn every_preset_is_a_network_of_ten_classes() {

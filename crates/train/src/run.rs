@@ -73,6 +73,17 @@ pub struct Beginning<'m> {
     pub time: Option<TimeBudget>,
 }
 
+/// Where a network's first numbers come from.
+#[derive(Clone, Copy)]
+enum Start<'m> {
+    /// Its seed, and for whitening the images.
+    Fresh,
+    /// A model.
+    Model(&'m LoadedModel),
+    /// A checkpoint, which is read afterwards.
+    Checkpoint,
+}
+
 /// How the loop over the steps ended.
 enum End {
     Complete,
@@ -123,10 +134,8 @@ impl Run {
         beginning: Beginning<'_>,
     ) -> Result<Self, TrainError> {
         transfer::complete(&mut config, beginning.model, opened.train.class_names())?;
-        let mut run = Self::prepare(config, opened, folder, threads)?;
-        if let Some(model) = beginning.model {
-            run.start_from(model)?;
-        }
+        let start = beginning.model.map_or(Start::Fresh, Start::Model);
+        let mut run = Self::prepare(config, opened, folder, threads, start)?;
         make_folder(&run.folder)?;
         if let Some(budget) = &beginning.time {
             time_budget::fit(&mut run, budget)?;
@@ -157,7 +166,7 @@ impl Run {
         let tensors = checkpoint.parameters.iter().chain(&checkpoint.buffers);
         saved::check_tensors(&path.display().to_string(), tensors, &description)?;
         let opened = sources::open(&config.data, &config.images, decoding)?;
-        let mut run = Self::prepare(config, opened, folder, threads)?;
+        let mut run = Self::prepare(config, opened, folder, threads, Start::Checkpoint)?;
         if run.data != checkpoint.data {
             let reason = format!(
                 "it was trained with {} (sha256 {}), `{}` now holds {} (sha256 {}); give it the data it began with",
@@ -176,13 +185,6 @@ impl Run {
         Ok(run)
     }
 
-    /// Begins with a model's numbers instead of random ones.
-    fn start_from(&mut self, model: &LoadedModel) -> Result<(), TrainError> {
-        let mut network = self.engine.network().clone();
-        transfer::take_over(&mut network, model, &self.class_names)?;
-        self.begin_with(network)
-    }
-
     /// Begins anew with these numbers.
     fn begin_with(&mut self, network: Network) -> Result<(), TrainError> {
         self.engine = self.config.engine(network, self.loader.len(), self.isa, self.threads)?;
@@ -194,6 +196,7 @@ impl Run {
         mut opened: Opened,
         folder: PathBuf,
         threads: usize,
+        start: Start<'_>,
     ) -> Result<Self, TrainError> {
         let isa = Isa::chosen()?;
         config.precision = Some(config.compute(isa).precision);
@@ -207,7 +210,13 @@ impl Run {
             None => sources::preprocessing(&splits),
         };
         let normalisation = preprocessing.normalisation.clone();
-        whitening::start(&mut network, &splits, &normalisation);
+        match start {
+            Start::Fresh => whitening::start(&mut network, &splits, &normalisation),
+            Start::Model(model) => {
+                transfer::take_over(&mut network, model, splits.dataset().class_names())?;
+            }
+            Start::Checkpoint => {}
+        }
         let evaluator = Evaluator::new(&network, normalisation.clone(), isa, threads);
         let examples = splits.train().len();
         let engine = config.engine(network, examples, isa, threads)?;

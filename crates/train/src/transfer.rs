@@ -8,7 +8,7 @@ use percept_data::Preprocessing;
 use percept_nn::describe::{Description, LayerInfo};
 use percept_nn::engine::Trunk;
 use percept_nn::network::Network;
-use percept_nn::spec::{LayerSpec, NetworkSpec};
+use percept_nn::spec::{Dense, LayerSpec, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -102,12 +102,16 @@ impl Head {
 /// [`TrainError::Config`] where it has no dense layer that could be the head.
 pub fn network_for(model: &NetworkSpec, classes: usize) -> Result<NetworkSpec, TrainError> {
     let mut spec = model.clone();
-    let last = spec.layers.iter_mut().rev().find_map(|layer| match layer {
+    last_dense(&mut spec).ok_or_else(headless)?.out_features = classes;
+    Ok(spec)
+}
+
+/// The last dense layer outside of blocks, whose outputs are the classes.
+pub(crate) fn last_dense(spec: &mut NetworkSpec) -> Option<&mut Dense> {
+    spec.layers.iter_mut().rev().find_map(|layer| match layer {
         LayerSpec::Dense(dense) => Some(dense),
         _ => None,
-    });
-    last.ok_or_else(headless)?.out_features = classes;
-    Ok(spec)
+    })
 }
 
 fn head(description: &Description) -> Result<&LayerInfo, TrainError> {

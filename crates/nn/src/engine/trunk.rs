@@ -8,6 +8,7 @@
 
 use super::Engine;
 use crate::error::EngineError;
+use crate::parameter::Parameter;
 use percept_kernels::element::Element;
 
 /// How the first parameters of a network learn.
@@ -30,17 +31,18 @@ pub(super) enum Learning {
     Steps { step: u64, rate: f64 },
 }
 
-impl Trunk {
-    /// What step `step`, counted from 1, does with a parameter.
-    pub(super) fn learning(trunk: Option<Self>, parameter: usize, step: u64) -> Learning {
+impl Learning {
+    /// What step `step`, counted from 1, does with the parameter of that index.
+    pub(super) fn of(parameter: &Parameter, index: usize, trunk: Option<Trunk>, step: u64) -> Self {
+        if !parameter.learns() {
+            return Self::Frozen;
+        }
         match trunk {
-            Some(trunk) if parameter < trunk.parameters => {
-                match step.checked_sub(trunk.frozen_steps) {
-                    None | Some(0) => Learning::Frozen,
-                    Some(step) => Learning::Steps { step, rate: trunk.rate },
-                }
-            }
-            _ => Learning::Steps { step, rate: 1.0 },
+            Some(trunk) if index < trunk.parameters => match step.checked_sub(trunk.frozen_steps) {
+                None | Some(0) => Self::Frozen,
+                Some(step) => Self::Steps { step, rate: trunk.rate },
+            },
+            _ => Self::Steps { step, rate: 1.0 },
         }
     }
 }

@@ -12,8 +12,8 @@
 //! Gugger suggests a tenth of the rate of the least loss; here it is a fifth, which served percept's presets better
 //! (`docs/decisions/learning-rates.md`).
 
-use super::Run;
 use super::trial::Trial;
+use super::{Run, Start};
 use crate::config::Config;
 use crate::error::TrainError;
 use crate::sources::Opened;
@@ -73,7 +73,7 @@ impl RangeTest {
             let reason = "the range test multiplies the optimizer's learning rate, which is 0: give it another";
             return Err(TrainError::Config { reason: reason.to_owned() });
         }
-        let mut run = Run::prepare(config, opened, PathBuf::new(), threads)?;
+        let mut run = Run::prepare(config, opened, PathBuf::new(), threads, Start::Fresh)?;
         let (mut test, mut trial) = (Self::default(), Trial::default());
         for step in 0..STEPS {
             let rate = rate_of(step);
