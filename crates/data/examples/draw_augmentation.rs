@@ -31,27 +31,27 @@ fn main() -> io::Result<()> {
 fn kinds() -> Vec<(&'static str, Augmentation)> {
     let off = Augmentation { outside: Outside::Reflect, ..Augmentation::default() };
     vec![
-        ("mirror = alternating", Augmentation { mirror: Mirror::Alternating, ..off }),
-        ("crop = 8  outside = reflect", Augmentation { crop: 8, ..off }),
-        ("crop = 8  outside = black", Augmentation { crop: 8, outside: Outside::Black, ..off }),
-        ("rotation = 20", Augmentation { rotation: 20.0, ..off }),
-        ("scale = 0.3", Augmentation { scale: 0.3, ..off }),
-        ("shear = 0.3", Augmentation { shear: 0.3, ..off }),
+        ("mirror alternating", Augmentation { mirror: Mirror::Alternating, ..off }),
+        ("crop 8  outside reflect", Augmentation { crop: 8, ..off }),
+        ("crop 8  outside black", Augmentation { crop: 8, outside: Outside::Black, ..off }),
+        ("rotation 20", Augmentation { rotation: 20.0, ..off }),
+        ("scale 0.3", Augmentation { scale: 0.3, ..off }),
+        ("shear 0.3", Augmentation { shear: 0.3, ..off }),
         (
-            "elastic-strength = 60  elastic-smoothness = 4",
+            "elastic-strength 60  elastic-smoothness 4",
             Augmentation { elastic_strength: 60.0, elastic_smoothness: 4.0, ..off },
         ),
-        ("erase = 16", Augmentation { erase: 16, ..off }),
-        ("brightness = 0.5", Augmentation { brightness: 0.5, ..off }),
-        ("contrast = 0.7", Augmentation { contrast: 0.7, ..off }),
-        ("saturation = 0.9", Augmentation { saturation: 0.9, ..off }),
-        ("hue = 0.2", Augmentation { hue: 0.2, ..off }),
+        ("erase 16", Augmentation { erase: 16, ..off }),
+        ("brightness 0.5", Augmentation { brightness: 0.5, ..off }),
+        ("contrast 0.7", Augmentation { contrast: 0.7, ..off }),
+        ("saturation 0.9", Augmentation { saturation: 0.9, ..off }),
+        ("hue 0.2", Augmentation { hue: 0.2, ..off }),
         (
-            "operations = 2  operations-magnitude = 9",
+            "operations 2  operations-magnitude 9",
             Augmentation { operations: 2, operations_magnitude: 9, ..off },
         ),
-        ("mixup = 1", Augmentation { mixup: 1.0, ..off }),
-        ("cutmix = 1", Augmentation { cutmix: 1.0, ..off }),
+        ("mixup 1", Augmentation { mixup: 1.0, ..off }),
+        ("cutmix 1", Augmentation { cutmix: 1.0, ..off }),
     ]
 }
 

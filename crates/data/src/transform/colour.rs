@@ -80,7 +80,7 @@ fn mean_grey(image: &[f32], shape: ImageShape) -> f32 {
     (sum / (shape.height * shape.width) as f64) as f32
 }
 
-/// A colour with its hue turned by a share of the circle, by way of hue, saturation and value.
+/// A colour with its hue turned by a share of the circle, -0.5 to 0.5, by way of hue, saturation and value.
 fn turned([red, green, blue]: [f32; 3], turn: f32) -> [f32; 3] {
     let value = red.max(green).max(blue);
     let range = value - red.min(green).min(blue);
@@ -94,9 +94,12 @@ fn turned([red, green, blue]: [f32; 3], turn: f32) -> [f32; 3] {
     } else {
         4.0 + (red - green) / range
     };
-    let hue = 6.0 * (sixth / 6.0 + 1.0 + turn).rem_euclid(1.0);
+    // Between -4 and 8; comparing is much faster than a remainder.
+    let hue = sixth + 6.0 * turn;
+    let hue = if hue < 0.0 { hue + 6.0 } else { hue };
+    let hue = if hue >= 6.0 { hue - 6.0 } else { hue };
     let saturation = range / value;
-    let within = hue - hue.floor();
+    let within = hue - hue as u32 as f32;
     let low = value * (1.0 - saturation);
     let falling = value * (1.0 - saturation * within);
     let rising = value * (1.0 - saturation * (1.0 - within));

@@ -27,8 +27,10 @@ pub(super) fn sharpen(image: &mut [f32], shape: ImageShape, factor: f32, spare: 
 
 /// Rounds down to 2^bits levels, of which the lowest is black.
 pub(super) fn posterize(image: &mut [f32], bits: u32) {
-    let levels = f32::from(1_u16 << bits);
-    image.iter_mut().for_each(|x| *x = (*x * levels).floor().clamp(0.0, levels - 1.0) / levels);
+    let most = (1_u32 << bits) - 1;
+    let levels = (most + 1) as f32;
+    // Numbers from 0 to 1 are rounded down by becoming integers, which is much faster than `floor`.
+    image.iter_mut().for_each(|x| *x = ((*x * levels) as u32).min(most) as f32 / levels);
 }
 
 /// Inverts what is not below the threshold.
