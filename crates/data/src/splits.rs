@@ -59,22 +59,36 @@ pub struct TestPart(TestPlace);
 
 enum TestPlace {
     Within(Part),
-    Separate(Box<dyn FnOnce() -> Result<Dataset, Error> + Send>),
+    Separate { read: Box<dyn FnOnce() -> Result<Dataset, Error> + Send>, expected: Option<usize> },
 }
 
 impl TestPart {
     /// A test part that is a data set of its own, read only when opened.
     pub fn separate(read: impl FnOnce() -> Result<Dataset, Error> + Send + 'static) -> Self {
-        Self(TestPlace::Separate(Box::new(read)))
+        Self(TestPlace::Separate { read: Box::new(read), expected: None })
     }
 
-    /// How many examples there are, where they need not be read first.
+    /// As [`separate`](Self::separate), where it is known how many examples there should be.
+    pub fn separate_of(
+        expected: usize,
+        read: impl FnOnce() -> Result<Dataset, Error> + Send + 'static,
+    ) -> Self {
+        Self(TestPlace::Separate { read: Box::new(read), expected: Some(expected) })
+    }
+
+    /// How many examples there should be, where that is known before they are read.
     #[must_use]
-    pub fn examples_in_memory(&self) -> Option<usize> {
+    pub fn expected(&self) -> Option<usize> {
         match &self.0 {
             TestPlace::Within(part) => Some(part.examples.len()),
-            TestPlace::Separate(_) => None,
+            TestPlace::Separate { expected, .. } => *expected,
         }
+    }
+
+    /// Whether the examples must be read first, being no part of the data set to learn from.
+    #[must_use]
+    pub fn is_separate(&self) -> bool {
+        matches!(self.0, TestPlace::Separate { .. })
     }
 
     /// Hands the test examples to evaluation, reading them if need be.
@@ -84,7 +98,9 @@ impl TestPart {
     pub fn open(self) -> Result<Part, Error> {
         match self.0 {
             TestPlace::Within(part) => Ok(part),
-            TestPlace::Separate(read) => read().map(|dataset| Part::whole(Arc::new(dataset))),
+            TestPlace::Separate { read, .. } => {
+                read().map(|dataset| Part::whole(Arc::new(dataset)))
+            }
         }
     }
 }

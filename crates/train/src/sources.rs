@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// those inside the program it need not be computed: unpacking them checks a checksum.
 const MNIST_FINGERPRINT: &str = "e291ff1b756fc702d13d0dfc71d2ff15766896eb6068c78b0bbc477901d7c03e";
 
+/// Images of MNIST's test part.
+const MNIST_TEST_IMAGES: usize = 10_000;
+
 /// A data set, found. Its images are read when they are asked for.
 #[derive(Debug)]
 pub struct Found {
@@ -148,7 +151,7 @@ impl Found {
     pub fn test(&self) -> Result<Option<TestPart>, TrainError> {
         match &self.place {
             Place::Source(source) => Ok(source.test(self.sizing, &self.decoding)?),
-            Place::Mnist => Ok(Some(TestPart::separate(mnist_test))),
+            Place::Mnist => Ok(Some(TestPart::separate_of(MNIST_TEST_IMAGES, mnist_test))),
         }
     }
 
@@ -270,6 +273,7 @@ mod tests {
         assert_eq!(computed.fingerprint(), MNIST_FINGERPRINT);
         let opened = open("mnist", &Reading::default(), 1).unwrap();
         assert_eq!(opened.train.fingerprint(), MNIST_FINGERPRINT);
+        assert_eq!(opened.test.as_ref().unwrap().expected(), Some(mnist_test().unwrap().len()));
         assert_eq!((opened.train.len(), opened.train.shape()), (60_000, ImageShape::grey(28, 28)));
         let splits = splits(opened, 5000, 0, 1).unwrap();
         assert_eq!(preprocessing(&splits), Preprocessing::mnist());

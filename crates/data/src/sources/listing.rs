@@ -235,7 +235,7 @@ impl Listing {
     pub(super) fn test(&self, sizing: Sizing, decoding: &Decoding) -> Option<TestPart> {
         let (test, decoding) = (self.test.clone()?, decoding.clone());
         let (path, class_names) = (self.path.clone(), self.class_names.clone());
-        Some(TestPart::separate(move || {
+        Some(TestPart::separate_of(test.entries.len(), move || {
             let parts = &[&test];
             let job = Job { path: &path, part: "test part", parts, sizing, decoding: &decoding };
             decode(&job)?.dataset(&job, class_names)

@@ -5,7 +5,7 @@ use super::Run;
 use super::trial::Trial;
 use crate::error::TrainError;
 use crate::saved;
-use percept_data::{Part, TestPart};
+use percept_data::Part;
 use std::time::{Duration, Instant};
 
 /// The fewest steps that are counted, where they take no more of the time than [`PATIENCE`].
@@ -130,12 +130,12 @@ fn measure(run: &mut Run, total: Duration, opening: Duration) -> Result<Speed, T
     let images = window.as_secs_f64() * run.config.batch_size as f64 / step;
     let image = seconds_of_an_image(run, images as usize)?;
     let validation = image * run.validation.examples.len() as f64;
-    let test = match run.test.as_ref().map(TestPart::examples_in_memory) {
-        None => 0.0,
-        Some(Some(images)) => image * images as f64,
-        // No more images than there were to learn from, read as fast.
-        Some(None) => image * run.loader.len() as f64 + opening.as_secs_f64(),
-    };
+    let test = run.test.as_ref().map_or(0.0, |part| {
+        // Unless it is known, no more images than there are to learn from; they are read as fast as those.
+        let images = part.expected().unwrap_or(run.loader.len()) as f64;
+        let reading = opening.as_secs_f64() / run.loader.len() as f64;
+        images * (image + if part.is_separate() { reading } else { 0.0 })
+    });
     Ok(Speed { step, epoch_end: validation + checkpoint, end: validation + test + LAST_WORDS })
 }
 
