@@ -436,7 +436,7 @@ impl<T: Element> Engine<T> {
                 let gradient = &gradient[ranges[index].clone()];
                 let scratch = &mut worker.scratch;
                 settings.optimizer.update(
-                    settings.compute.isa,
+                    settings.compute,
                     parameter,
                     step,
                     learning_rate,

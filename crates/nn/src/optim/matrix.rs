@@ -22,11 +22,19 @@ pub(super) fn multiply<T: Element>(isa: Isa, rows: usize, left: &[T], right: &[T
 /// from [rows, columns], to [columns, rows].
 pub(super) fn transpose<T: Element>(rows: usize, columns: usize, from: &[T], to: &mut [T]) {
     debug_assert_eq!((from.len(), to.len()), (rows * columns, rows * columns));
-    for (column, to) in to.chunks_exact_mut(rows).enumerate() {
-        let from = from.iter().skip(column).step_by(columns);
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    // Blocks, so that each cache line that is read is read once.
+    for first in (0..rows).step_by(BLOCK) {
+        let count = BLOCK.min(rows - first);
+        for column in 0..columns {
+            let from = from[first * columns + column..].iter().step_by(columns);
+            let to = &mut to[column * rows + first..][..count];
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
     }
 }
+
+/// Rows that are transposed together: a cache line of fp32 numbers.
+const BLOCK: usize = 16;
 
 /// The square root of the sum of squares, in f64.
 pub(super) fn frobenius<T: Element>(isa: Isa, matrix: &[T]) -> f64 {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! learning_rate = spec.learning_rate_for(parameter) * schedule.factor(step, total_steps)
-//! spec.update(isa, parameter, step, learning_rate, weights, gradient, state, scratch)
+//! spec.update(compute, parameter, step, learning_rate, weights, gradient, state, scratch)
 //! ```
 //!
 //! Weight decay applies to the weights of dense and convolution layers alone ([`Role::decays`](crate::parameter::Role::decays)).
@@ -13,15 +13,17 @@
 mod adam;
 mod matrix;
 mod muon;
+mod orthogonal;
+mod rounded;
 mod sgd;
 
 pub use adam::{Adam, AdamW};
 pub use muon::Muon;
 pub use sgd::Sgd;
 
+use crate::compute::Compute;
 use crate::parameter::Parameter;
 use percept_kernels::element::Element;
-use percept_kernels::isa::Isa;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -157,7 +159,8 @@ impl OptimizerSpec {
         }
     }
 
-    /// Changes the weights of one parameter by one step down its gradient. Allocates nothing.
+    /// Changes the weights of one parameter by one step down its gradient. Allocates nothing. An [`Isa`](percept_kernels::isa::Isa)
+    /// alone computes in fp32.
     ///
     /// `step` counts from 1; `learning_rate` is [`learning_rate_for`](Self::learning_rate_for) the parameter times the
     /// schedule's factor. Where [`is_elementwise`](Self::is_elementwise), the slices may be a part of the tensor, and
@@ -172,7 +175,7 @@ impl OptimizerSpec {
     #[allow(clippy::too_many_arguments)]
     pub fn update<T: Element>(
         &self,
-        isa: Isa,
+        compute: impl Into<Compute>,
         parameter: &Parameter,
         step: u64,
         learning_rate: f64,
@@ -181,6 +184,8 @@ impl OptimizerSpec {
         state: &mut [T],
         scratch: &mut [T],
     ) {
+        let compute = compute.into();
+        let isa = compute.isa;
         assert!(step > 0, "steps count from 1");
         assert_eq!(weights.len(), gradient.len(), "gradient of {}", parameter.name);
         let state_len = self.state_arrays(parameter) * weights.len();
@@ -192,7 +197,7 @@ impl OptimizerSpec {
             Self::Adam(adam) => adam.update(isa, decays, step, rate, w, g, state),
             Self::AdamW(adamw) => adamw.update(isa, decays, step, rate, w, g, state),
             Self::Muon(muon) if muon.orthogonalises(parameter) => {
-                muon.update(isa, parameter, rate, w, g, state, scratch);
+                muon.update(compute, parameter, rate, w, g, state, scratch);
             }
             Self::Muon(muon) => muon.others.update(isa, decays, step, rate, w, g, state),
         }

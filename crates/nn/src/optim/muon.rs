@@ -1,19 +1,14 @@
 //! Muon: momentum whose matrices are made orthogonal.
 
-use super::matrix::{frobenius, multiply, transpose};
+use super::matrix::frobenius;
+use super::orthogonal::{Sizes, orthogonalise};
 use super::{AdamW, OptimizerError, check, check_not_negative, check_share};
+use crate::compute::Compute;
 use crate::parameter::{Parameter, Role};
 use percept_kernels::descent;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
-use percept_kernels::slices;
 use serde::{Deserialize, Serialize};
-
-/// The quintic's coefficients, which have the steepest slope at zero (Jordan 2024).
-const COEFFICIENTS: [f64; 3] = [3.4445, -4.7750, 2.0315];
-
-/// The least norm that an update is divided by, as in PyTorch.
-const EPS: f64 = 1e-7;
 
 /// Muon (Jordan et al. 2024) with the weight normalisation of Jordan's airbench: for each weight matrix W (inputs of one
 /// output x outputs) with gradient G and momentum mu
@@ -31,13 +26,14 @@ const EPS: f64 = 1e-7;
 /// A = X X^T,   X = a X + (b A + c A A) X,   (a, b, c) = (3.4445, -4.7750, 2.0315)
 /// ```
 ///
-/// computed on whichever of X and its transpose has the smaller A; norms are Frobenius norms.
+/// computed on whichever of X and its transpose has the smaller A; norms are Frobenius norms. Where the network computes in
+/// bf16, the operands of the products of large matrices are rounded, and the sums fp32.
 ///
 /// Matrices are the weights of convolutions with more than one input channel (a group), and those of dense layers where
 /// [`dense`](Self::dense) says so. All other parameters are updated by [`others`](Self::others).
 ///
-/// It differs from PyTorch's `Muon`, whose momentum is (1 - mu) times ours (the norm takes it away again), which computes
-/// in bfloat16, and which multiplies the learning rate by sqrt(max(1, outputs / inputs)); and from airbench's, which
+/// It differs from PyTorch's `Muon`, whose momentum is (1 - mu) times ours (the norm takes it away again), which keeps
+/// X in bfloat16, and which multiplies the learning rate by sqrt(max(1, outputs / inputs)); and from airbench's, which
 /// divides by norm + 1e-7 instead of max(norm, 1e-7).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -124,7 +120,7 @@ impl Muon {
     #[allow(clippy::too_many_arguments)]
     pub(super) fn update<T: Element>(
         &self,
-        isa: Isa,
+        compute: Compute,
         parameter: &Parameter,
         learning_rate: f64,
         weights: &mut [T],
@@ -136,9 +132,10 @@ impl Muon {
         assert_eq!(weights.len(), rows * columns, "{} is updated as a whole", parameter.name);
         assert!(scratch.len() >= scratch_len(parameter), "scratch of {}", parameter.name);
         let (update, work) = scratch.split_at_mut(weights.len());
-        let (mu, nesterov) = (self.momentum, self.nesterov);
+        let (isa, mu, nesterov) = (compute.isa, self.momentum, self.nesterov);
         descent::momentum_direction(isa, mu, nesterov, gradient, momentum, update);
-        orthogonalise(isa, rows, columns, self.newton_schulz_steps, update, work);
+        let sizes = Sizes::new((rows, columns));
+        orthogonalise(compute, sizes, self.newton_schulz_steps, update, work);
         let keep = self.keep(isa, learning_rate, columns, weights);
         descent::blend(isa, keep, weights, -learning_rate, update);
     }
@@ -151,60 +148,7 @@ impl Muon {
     }
 }
 
-/// Numbers of a matrix of norm 1 that are below this would stay below 1e-11, and their squares be so small that processors
-/// take a hundred times as long for them: what is left of the momentum of a filter that has died.
-const NEGLIGIBLE: f64 = 1e-15;
-
-/// The update, its successor, and two small square matrices.
+/// The update, and what [`orthogonalise`] needs.
 pub(super) fn scratch_len(parameter: &Parameter) -> usize {
-    let (rows, columns) = parameter.matrix();
-    let side = rows.min(columns);
-    2 * rows * columns + 2 * side * side
-}
-
-/// Replaces the singular values of `matrix` [rows, columns] by about 1, by Newton-Schulz iteration.
-///
-/// `work` holds as many numbers as the matrix and two squares of its smaller side.
-fn orthogonalise<T: Element>(
-    isa: Isa,
-    rows: usize,
-    columns: usize,
-    steps: u32,
-    matrix: &mut [T],
-    work: &mut [T],
-) {
-    let (side, length) = (rows.min(columns), rows.max(columns));
-    slices::scale(isa, T::from_f64(1.0 / frobenius(isa, matrix).max(EPS)), matrix);
-    slices::zero_below(isa, T::from_f64(NEGLIGIBLE), matrix);
-    let (other, work) = work.split_at_mut(rows * columns);
-    let (gram, work) = work.split_at_mut(side * side);
-    let square = &mut work[..side * side];
-    // `wide` is X [side, length] of the formula, `tall` its transpose.
-    let (wide, tall) = if rows <= columns { (matrix, other) } else { (other, matrix) };
-    if rows > columns {
-        transpose(rows, columns, tall, wide);
-    }
-    for step in 0..steps {
-        if step > 0 || rows <= columns {
-            transpose(side, length, wide, tall);
-        }
-        multiply(isa, length, tall, tall, gram);
-        multiply(isa, side, gram, gram, square);
-        quintic(side, gram, square);
-        // `square` is symmetric, and `tall` is free to take the product in `wide`'s layout.
-        multiply(isa, side, square, wide, tall);
-        wide.copy_from_slice(tall);
-    }
-    if rows > columns {
-        transpose(columns, rows, wide, tall);
-    }
-}
-
-/// square = a I + b gram + c square, so that square * X is the iteration's next X.
-fn quintic<T: Element>(side: usize, gram: &[T], square: &mut [T]) {
-    let [a, b, c] = COEFFICIENTS.map(T::from_f64);
-    for (s, g) in square.iter_mut().zip(gram) {
-        *s = b * *g + c * *s;
-    }
-    square.iter_mut().step_by(side + 1).for_each(|diagonal| *diagonal += a);
+    parameter.range.len() + Sizes::new(parameter.matrix()).scratch_len()
 }
