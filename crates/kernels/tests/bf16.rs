@@ -121,15 +121,17 @@ fn gathered_pixels_are_the_same_on_every_body() {
                     let expected = at(pixel.cast_signed(), tile / segments * COLUMNS + row);
                     assert_eq!(*found, expected, "{isa}: planes of {channels} [{index}]");
                 }
-                for first in [0, -3, 2] {
+                for (first, copies) in [(0, 1), (-3, 2), (2, 2)] {
                     let pairs = pixels.div_ceil(2) + 3;
                     let width = 2 * COLUMNS;
-                    let mut found = vec![Bf16::from_f32(9.0); groups * pairs * width];
+                    let mut found = vec![Bf16::from_f32(9.0); copies * groups * pairs * width];
                     gather_pairs(isa, &from, source, first, channels, pairs, &mut found);
                     for (index, found) in found.iter().enumerate() {
                         let (pair, channel, side) = (index / width, index % width / 2, index % 2);
-                        let pixel = (pair % pairs * 2 + side).cast_signed() + first;
-                        let expected = at(pixel, pair / pairs * COLUMNS + channel);
+                        let (copy, group) = (pair / pairs / groups, pair / pairs % groups);
+                        let pixel =
+                            (pair % pairs * 2 + side).cast_signed() + first - copy.cast_signed();
+                        let expected = at(pixel, group * COLUMNS + channel);
                         assert_eq!(*found, expected, "{isa}: pairs of {channels} [{index}]");
                     }
                 }

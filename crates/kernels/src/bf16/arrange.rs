@@ -190,10 +190,10 @@ pub fn gather_planes(
 
 /// Pixels of `channels` numbers, rounded, each two neighbours interleaved: `to[channel / 16][pixel / 2][channel % 16][pixel %
 /// 2]`; zeros for channels and pixels that do not exist. Pixel 0 of `to` is pixel `first` of `pixels`, which may lie before
-/// the first one.
+/// the first one. A second copy, where there is one, begins a pixel earlier.
 ///
 /// # Shapes
-/// to `[channels rounded up / 16, pairs, 16, 2]`.
+/// to `[copies, channels rounded up / 16, pairs, 16, 2]`, one or two copies.
 ///
 /// # Panics
 /// When the lengths do not fit, or a table has fewer pixels.
@@ -208,7 +208,10 @@ pub fn gather_pairs(
 ) {
     check_pixels(from, pixels, channels);
     let len = channels.div_ceil(COLUMNS) * pairs * 2 * COLUMNS;
-    assert_eq!(to.len(), len, "whole pairs of 16 channels");
+    assert!(
+        to.len() == len || to.len() == 2 * len,
+        "one copy or two of whole pairs of 16 channels"
+    );
     match isa.bf16_unit() {
         Bf16Unit::Widened => gather_pairs_portable(isa, from, pixels, first, channels, pairs, to),
         #[cfg(target_arch = "x86_64")]
@@ -294,8 +297,10 @@ per_isa! {
     pub(crate) fn gather_pairs_portable<T>(
         from: &[T], pixels: Pixels<'_>, first: isize, channels: usize, pairs: usize, to: &mut [Bf16],
     ) {
+        let groups = channels.div_ceil(COLUMNS);
         for (index, pair) in to.chunks_exact_mut(2 * COLUMNS).enumerate() {
-            let (start, pixel) = (index / pairs * COLUMNS, 2 * (index % pairs));
+            let (copy, group, pixel) = (index / pairs / groups, index / pairs % groups, 2 * (index % pairs));
+            let (start, first) = (group * COLUMNS, first - copy.cast_signed());
             pair.fill(Bf16::ZERO);
             for side in 0..2 {
                 let place = (pixel + side).checked_add_signed(first);

@@ -117,25 +117,15 @@ pub(super) unsafe fn turn(
     }
 }
 
-/// The 16 channels from `channel` on of two neighbouring pixels as pairs, zeros where they do not exist.
+/// The 16 channels from `channel` on of a pixel, zeros where it or they do not exist.
 ///
 /// # Safety
-/// Called from a function with the features; the pixels' channels under the mask lie inside `from`.
+/// Called from a function with the features; the pixel's channels under the mask lie inside `from`.
 #[inline(always)]
-unsafe fn pair(
-    from: &[f32],
-    pixels: [Option<usize>; 2],
-    channel: usize,
-    lanes: __mmask16,
-    order: __m512i,
-) -> __m512i {
-    let load = |pixel: Option<usize>| {
-        let (at, lanes) = pixel.map_or((0, 0), |at| (at, lanes));
-        // SAFETY: the mask ends with the channels of an existing pixel, and is empty for others.
-        unsafe { _mm512_maskz_loadu_ps(lanes, from.as_ptr().wrapping_add(at + channel)) }
-    };
-    // SAFETY: the caller has the features.
-    unsafe { pairs(load(pixels[0]), load(pixels[1]), order) }
+unsafe fn load(from: &[f32], pixel: Option<usize>, channel: usize, lanes: __mmask16) -> __m512 {
+    let (at, lanes) = pixel.map_or((0, 0), |at| (at, lanes));
+    // SAFETY: the mask ends with the channels of an existing pixel, and is empty for others.
+    unsafe { _mm512_maskz_loadu_ps(lanes, from.as_ptr().wrapping_add(at + channel)) }
 }
 
 /// # Safety
@@ -156,7 +146,11 @@ pub(super) unsafe fn gather_planes(
         for (index, row) in rows.iter_mut().enumerate() {
             let first = segment * SEGMENT + 2 * index;
             // SAFETY: the pixels lie inside `from`.
-            *row = unsafe { pair(from, [place(first), place(first + 1)], channel, lanes, order) };
+            *row = unsafe {
+                let [a, b] =
+                    [first, first + 1].map(|pixel| load(from, place(pixel), channel, lanes));
+                pairs(a, b, order)
+            };
         }
         for (to, row) in tile.chunks_exact_mut(SEGMENT).zip(transposed(rows)) {
             // SAFETY: `to` is 64 bytes.
@@ -164,6 +158,9 @@ pub(super) unsafe fn gather_planes(
         }
     }
 }
+
+/// Pairs of pixels that are gathered together: their channels are read in order, and what is written lies together too.
+const PAIRS: usize = 8;
 
 /// # Safety
 /// The processor has the features; the lengths are those that `gather_pairs` checks.
@@ -176,14 +173,30 @@ pub(super) unsafe fn gather_pairs(
     to: &mut [Bf16],
 ) {
     let order = interleaving();
-    for (index, to) in to.chunks_exact_mut(2 * 16 * count).enumerate() {
-        let (channel, lanes) = (16 * index, mask(channels - 16 * index));
-        for (index, to) in to.chunks_exact_mut(32).enumerate() {
-            let pixels = [place(2 * index), place(2 * index + 1)];
-            // SAFETY: the pixels lie inside `from`; `to` is 64 bytes.
+    let groups = channels.div_ceil(16);
+    let (to, copy) = to.split_at_mut(32 * groups * count);
+    for start in (0..count).step_by(PAIRS) {
+        let some = PAIRS.min(count - start);
+        // The pixel before the first pair, and those of the pairs.
+        let places: [_; 2 * PAIRS + 1] =
+            core::array::from_fn(|index| place((2 * start + index).wrapping_sub(1)));
+        for group in 0..groups {
+            let (channel, lanes) = (16 * group, mask(channels - 16 * group));
+            let here = 32 * (group * count + start)..32 * (group * count + start + some);
+            let (to, copy) = (&mut to[here.clone()], copy.get_mut(here).unwrap_or_default());
+            // SAFETY: the pixels lie inside `from`; each pair of `to`, and of the copy, is 64 bytes.
             unsafe {
-                let numbers = pair(from, pixels, channel, lanes, order);
-                _mm512_storeu_si512(to.as_mut_ptr().cast(), numbers);
+                let mut before = load(from, places[0], channel, lanes);
+                for (index, to) in to.chunks_exact_mut(32).enumerate() {
+                    let first = load(from, places[2 * index + 1], channel, lanes);
+                    let second = load(from, places[2 * index + 2], channel, lanes);
+                    _mm512_storeu_si512(to.as_mut_ptr().cast(), pairs(first, second, order));
+                    if let Some(copy) = copy.get_mut(32 * index..32 * (index + 1)) {
+                        let shifted = pairs(before, first, order);
+                        _mm512_storeu_si512(copy.as_mut_ptr().cast(), shifted);
+                    }
+                    before = second;
+                }
             }
         }
     }

@@ -285,9 +285,7 @@ impl WeightGradient {
     fn fill_pairs(&self, isa: Isa, count: usize, grads: &[f32], to: &mut [Bf16]) {
         let pixels = Pixels::Table { table: &self.pixels, count: count * self.image_pixels };
         let channels = self.geometry.output.channels;
-        for (copy, to) in to.chunks_exact_mut(self.copy_len(count)).enumerate() {
-            let first = -(self.before + copy).cast_signed();
-            gather_pairs(isa, grads, pixels, first, channels, self.pairs(count), to);
-        }
+        let first = -self.before.cast_signed();
+        gather_pairs(isa, grads, pixels, first, channels, self.pairs(count), to);
     }
 }
