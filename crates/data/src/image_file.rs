@@ -48,7 +48,7 @@ impl StoredPicture {
     /// # Errors
     /// As [`Picture::from_bytes`].
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, Error> {
-        decode(Cursor::new(bytes), name)
+        decode(&mut Cursor::new(bytes), name)
     }
 }
 
@@ -90,7 +90,7 @@ impl Picture {
         }
         let name = path.display().to_string();
         if metadata.is_file() {
-            return Ok(decode(BufReader::new(file), &name)?.picture);
+            return Ok(decode(&mut BufReader::new(file), &name)?.picture);
         }
         // A pipe cannot be rewound: keep what it gives, as long as that is not too much.
         let mut bytes = Vec::new();
@@ -144,8 +144,13 @@ impl Picture {
     }
 }
 
+/// The bytes of a picture, in a file or in memory. As a trait object, so that the decoders are compiled once for both.
+trait Encoded: BufRead + Seek {}
+
+impl<T: BufRead + Seek> Encoded for T {}
+
 /// Decodes after checking the size that the header claims.
-fn decode(mut bytes: impl BufRead + Seek, name: &str) -> Result<StoredPicture, Error> {
+fn decode(bytes: &mut dyn Encoded, name: &str) -> Result<StoredPicture, Error> {
     let io = |source| Error::Io { doing: "read", path: std::path::PathBuf::from(name), source };
     if bytes.fill_buf().map_err(io)?.is_empty() {
         return Err(Error::malformed(name, FORMATS, "an empty file"));
@@ -165,7 +170,7 @@ fn decode(mut bytes: impl BufRead + Seek, name: &str) -> Result<StoredPicture, E
 /// Decodes a picture of a known format.
 fn decode_as(
     format: ImageFormat,
-    reader: ImageReader<impl BufRead + Seek>,
+    reader: ImageReader<&mut dyn Encoded>,
     name: &str,
 ) -> Result<StoredPicture, Error> {
     let failed = |source| decode_error(name, format, source);
