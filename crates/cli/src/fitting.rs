@@ -5,14 +5,15 @@ use crate::failure::Failure;
 use crate::settings::{ClassWeights, Settings};
 use percept::data::{Decoding, ImageShape, check};
 use percept::nn::shape::Shape;
+use percept::train::automatic::{self, Chosen};
+use percept::train::class_weights;
 use percept::train::config::Config;
 use percept::train::presets::{self, Preset};
 use percept::train::sources::{self, Opened};
-use percept::train::{automatic, class_weights};
 
 /// Opens the data of a configuration, and fits the configuration to them.
 ///
-/// Where neither a network nor a file of settings was named, everything that was not said is [chosen](automatic::choose) for
+/// Where no network was named, neither by an option nor in a file of settings, everything that was not said is [chosen](automatic::choose) for
 /// the data. The input and the outputs of a preset become those of the data; pictures become what a network of one's own takes.
 /// Images are set aside for validation and test where the data have no such part and nobody said how many.
 ///
@@ -33,14 +34,21 @@ pub(crate) fn fitted(
     }
     let mut opened = sources::open(&config.data, &config.images, decoding)?;
     config.images = opened.reading.clone();
+    let mut choice = None;
     if config.data != "mnist" {
         opened.notes.extend(check::quick(&opened.train));
-        config = match settings.leaves_the_choice() {
-            true => chosen(config, settings, &mut opened)?,
-            false => fitted_to_data(config, preset, settings, &opened),
-        };
+        if settings.leaves_the_choice()? {
+            let chosen = automatic::choose(settings.quality(), &opened);
+            config = with_what_was_said(&chosen, config, settings)?;
+            choice = Some(chosen);
+        } else {
+            config = fitted_to_data(config, preset, settings, &opened);
+        }
     }
     as_said(&mut config, settings, augmentation, &opened);
+    if let Some(chosen) = choice {
+        opened.notes.extend(chosen.notes_on(&config).map(str::to_owned));
+    }
     Ok((config, opened))
 }
 
@@ -61,12 +69,15 @@ pub(crate) fn as_said(
     }
 }
 
-/// What suits the data, with the options that were given.
-fn chosen(config: Config, settings: &Settings, opened: &mut Opened) -> Result<Config, Failure> {
-    let chosen = automatic::choose(settings.quality(), opened);
+/// What suits the data, with the file of settings and the options that were given.
+fn with_what_was_said(
+    chosen: &Chosen,
+    config: Config,
+    settings: &Settings,
+) -> Result<Config, Failure> {
     let Config { data, images, .. } = config;
-    opened.notes.extend(chosen.notes);
-    Ok(settings.overlay_options(Config { data, images, ..chosen.config })?)
+    let said = settings.over_file(chosen.config.clone())?;
+    Ok(settings.overlay_options(Config { data, images, ..said })?)
 }
 
 fn fitted_to_data(

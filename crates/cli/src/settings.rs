@@ -28,7 +28,8 @@ pub(crate) struct Settings {
     /// How good against how fast, where no network and no file of settings are named [default: balanced]
     #[arg(long, value_enum, conflicts_with_all = ["network", "config"])]
     quality: Option<QualityName>,
-    /// Settings from a file, such as the config.toml of an earlier run; it need not have all
+    /// Settings from a file, such as the config.toml of an earlier run; it need not have all: the rest is as it would be
+    /// without the file
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Passes over the training images
@@ -187,27 +188,44 @@ impl Settings {
     /// As [`config`](Self::config).
     pub(crate) fn config_over(
         &self,
-        mut config: Config,
+        config: Config,
         format: &FormatSettings,
         images: &ImageSettings,
     ) -> Result<Config, Failure> {
-        if let Some(path) = &self.config {
-            let name = path.display().to_string();
-            let text = read_text(path).map_err(|failure| failure.hint("check the path"))?;
-            config = config.overlaid(&text).map_err(|error| Failure::from(error).about(&name))?;
-            // A network that was named beside the file is meant.
-            if self.network.is_some() {
-                config.network = self.with_network()?.network;
-            }
-        }
-        let mut config = self.overlay_options(config)?;
+        let mut config = self.overlay_options(self.over_file(config)?)?;
         config.images = images.over(format.over(&config.images));
         Ok(config)
     }
 
-    /// Whether neither a network nor a file of settings was named.
-    pub(crate) fn leaves_the_choice(&self) -> bool {
-        self.network.is_none() && self.config.is_none()
+    /// `config` with what the file of settings says, where there is one.
+    ///
+    /// # Errors
+    /// Exit code 2, naming the file.
+    pub(crate) fn over_file(&self, config: Config) -> Result<Config, Failure> {
+        let Some((name, text)) = self.file()? else { return Ok(config) };
+        let mut config =
+            config.overlaid(&text).map_err(|error| Failure::from(error).about(&name))?;
+        // A network that was named beside the file is meant.
+        if self.network.is_some() {
+            config.network = self.with_network()?.network;
+        }
+        Ok(config)
+    }
+
+    /// Name and text of the file of settings.
+    fn file(&self) -> Result<Option<(String, String)>, Failure> {
+        let Some(path) = &self.config else { return Ok(None) };
+        let text = read_text(path).map_err(|failure| failure.hint("check the path"))?;
+        Ok(Some((path.display().to_string(), text)))
+    }
+
+    /// Whether no network was named, neither by an option nor in the file of settings.
+    ///
+    /// # Errors
+    /// Exit code 2, where the file cannot be read.
+    pub(crate) fn leaves_the_choice(&self) -> Result<bool, Failure> {
+        let in_file = self.file()?.is_some_and(|(_, text)| Config::names_network(&text));
+        Ok(self.network.is_none() && !in_file)
     }
 
     /// How good against how fast.

@@ -49,8 +49,23 @@ impl Quality {
 pub struct Chosen {
     /// The configuration, with its network fitted to the images.
     pub config: Config,
-    /// A line for each choice.
-    pub notes: Vec<String>,
+    notes: Vec<Note>,
+}
+
+/// Why a part of the configuration is as it is.
+#[derive(Clone, Debug)]
+struct Note {
+    /// Whether a configuration still has what was chosen here.
+    holds: fn(&Config, &Config) -> bool,
+    text: String,
+}
+
+impl Chosen {
+    /// A line for each choice that a configuration still has, after options and files were heeded.
+    pub fn notes_on<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a str> {
+        let held = self.notes.iter().filter(|note| (note.holds)(&self.config, config));
+        held.map(|note| note.text.as_str())
+    }
 }
 
 /// The share of the images that is set aside for validation: one in this many.
@@ -75,12 +90,23 @@ pub fn choose(quality: Quality, opened: &Opened) -> Chosen {
     let mut notes = Vec::new();
     let (validation, test) = held_out(opened);
     let images = opened.train.len() - validation - test;
-    let preset = network(quality, images, &mut notes);
+    let (preset, why) = network(quality, images);
+    notes.push(Note { holds: |chosen, now| chosen.network == now.network, text: why });
     let mut config = preset.fitted(opened.train.shape(), opened.train.class_names().len());
     (config.validation, config.test) = (validation, test);
-    plan(&mut config, quality, images, &mut notes);
-    config.augmentation = augmentation(opened, &mut notes);
-    weigh(&mut config, &opened.train.class_counts(), &mut notes);
+    let why = plan(&mut config, quality, images);
+    let same_plan = |chosen: &Config, now: &Config| {
+        (chosen.epochs, chosen.batch_size, chosen.steps) == (now.epochs, now.batch_size, now.steps)
+    };
+    notes.push(Note { holds: same_plan, text: why });
+    let (augmentation, why) = augmentation(opened);
+    config.augmentation = augmentation;
+    notes.push(Note { holds: |chosen, now| chosen.augmentation == now.augmentation, text: why });
+    if let Some(text) = weigh(&mut config, &opened.train.class_counts()) {
+        let same_weights =
+            |chosen: &Config, now: &Config| chosen.loss.class_weights == now.loss.class_weights;
+        notes.push(Note { holds: same_weights, text });
+    }
     Chosen { config, notes }
 }
 
@@ -99,7 +125,7 @@ pub fn held_out(opened: &Opened) -> (usize, usize) {
 /// Images that measure an accuracy to half a per cent.
 const MOST_VALIDATION: usize = 5000;
 
-fn network(quality: Quality, images: usize, notes: &mut Vec<String>) -> &'static Preset {
+fn network(quality: Quality, images: usize) -> (&'static Preset, String) {
     let (name, _) = quality.plan();
     let few = images < FEW_IMAGES && quality != Quality::Best;
     let name = if few { "colour-small" } else { name };
@@ -114,13 +140,12 @@ fn network(quality: Quality, images: usize, notes: &mut Vec<String>) -> &'static
         }
         .to_owned()
     };
-    notes.push(format!("network {name}, {why} (--quality and --network change it)"));
-    preset
+    (preset, format!("network {name}, {why} (--quality and --network change it)"))
 }
 
 /// Small sets need more passes and smaller batches for the same number of steps. Chunks leave work for eight threads. The
 /// learning rate stays: Muon's steps are as long whatever the gradient.
-fn plan(config: &mut Config, quality: Quality, images: usize, notes: &mut Vec<String>) {
+fn plan(config: &mut Config, quality: Quality, images: usize) -> String {
     let (_, passes) = quality.plan();
     let epochs = passes * (USUAL_IMAGES / images.max(1) as f64).sqrt();
     config.epochs = epochs.round().clamp(1.0, MOST_EPOCHS) as u32;
@@ -128,32 +153,32 @@ fn plan(config: &mut Config, quality: Quality, images: usize, notes: &mut Vec<St
     let batch = (images / STEPS).max(1).next_power_of_two();
     config.batch_size = batch.clamp(32.min(usual), usual);
     config.chunk_size = (config.batch_size / config.lanes).clamp(16, config.chunk_size);
-    notes.push(format!(
+    format!(
         "{} epochs in batches of {}, because there are {images} images to learn from (--epochs and --batch-size change it)",
         config.epochs, config.batch_size
-    ));
+    )
 }
 
 /// The largest class may have so many times as many images as the smallest before classes are weighted.
 const SKEWED: f64 = 2.0;
 
 /// Where the classes are skewed, those of few images count for more.
-fn weigh(config: &mut Config, counts: &[usize], notes: &mut Vec<String>) {
+fn weigh(config: &mut Config, counts: &[usize]) -> Option<String> {
     let most = counts.iter().max().copied().unwrap_or(0);
     let least = counts.iter().filter(|count| **count > 0).min().copied().unwrap_or(0);
     let ratio = most as f64 / least.max(1) as f64;
     if ratio < SKEWED {
-        return;
+        return None;
     }
     config.loss.class_weights = balanced(counts);
-    notes.push(format!(
+    Some(format!(
         "classes are weighted by their number of images, because the largest has {ratio:.1} times as many as the smallest \
          (--class-weights none changes it)"
-    ));
+    ))
 }
 
 /// Photographs are mirrored; digits and letters are not, for they would be others or none.
-fn augmentation(opened: &Opened, notes: &mut Vec<String>) -> Augmentation {
+fn augmentation(opened: &Opened) -> (Augmentation, String) {
     let dataset = &opened.train;
     let shape = dataset.shape();
     let side = shape.height.min(shape.width);
@@ -175,8 +200,7 @@ fn augmentation(opened: &Opened, notes: &mut Vec<String>) -> Augmentation {
         };
         (augmentation, words)
     };
-    notes.push(format!("training images are {what} (--augmentation changes it)"));
-    augmentation
+    (augmentation, format!("training images are {what} (--augmentation changes it)"))
 }
 
 #[cfg(test)]
@@ -237,24 +261,30 @@ mod tests {
     #[test]
     fn skewed_classes_are_weighted() {
         let mut config = presets::all()[0].config();
-        let mut notes = Vec::new();
-        weigh(&mut config, &[19, 10], &mut notes);
-        assert!(config.loss.class_weights.is_empty() && notes.is_empty());
-        weigh(&mut config, &[30, 10], &mut notes);
+        assert_eq!(weigh(&mut config, &[19, 10]), None);
+        assert!(config.loss.class_weights.is_empty());
+        let note = weigh(&mut config, &[30, 10]).unwrap();
         assert_eq!(config.loss.class_weights, [40.0 / 60.0, 40.0 / 20.0]);
-        assert!(
-            notes[0].contains("3.0 times") && notes[0].contains("--class-weights"),
-            "{notes:?}"
-        );
+        assert!(note.contains("3.0 times") && note.contains("--class-weights"), "{note}");
     }
 
     #[test]
     fn every_choice_is_said_with_the_option_that_changes_it() {
         for quality in [Quality::Fast, Quality::Balanced, Quality::Best] {
-            let notes = choose(quality, &opened(ImageShape::grey(9, 9), 50, &["x", "why"])).notes;
+            let chosen = choose(quality, &opened(ImageShape::grey(9, 9), 50, &["x", "why"]));
+            let notes: Vec<&str> = chosen.notes_on(&chosen.config).collect();
             for option in ["--quality", "--network", "--epochs", "--batch-size", "--augmentation"] {
                 assert!(notes.iter().any(|note| note.contains(option)), "{option}: {notes:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_was_changed_is_not_said_to_be_chosen() {
+        let chosen = choose(Quality::Fast, &opened(ImageShape::grey(9, 9), 50, &["x", "why"]));
+        let config =
+            Config { epochs: 3, augmentation: Augmentation::default(), ..chosen.config.clone() };
+        let notes: Vec<&str> = chosen.notes_on(&config).collect();
+        assert!(notes.len() == 1 && notes[0].contains("--network"), "{notes:?}");
     }
 }

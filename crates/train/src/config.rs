@@ -110,6 +110,12 @@ impl Config {
         base.try_into().map_err(reason)
     }
 
+    /// Whether a text of settings has a network.
+    #[must_use]
+    pub fn names_network(text: &str) -> bool {
+        text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("network"))
+    }
+
     /// How the arithmetic is done on an instruction set.
     #[must_use]
     pub fn compute(&self, isa: Isa) -> Compute {

@@ -97,6 +97,28 @@ fn classes_can_be_balanced_and_augmentation_named() {
 }
 
 #[test]
+fn a_file_without_a_network_leaves_the_rest_to_be_chosen() {
+    let (folder, _) = trained();
+    fs::write(folder.path().join("part.toml"), "epochs = 1\nbatch_size = 16\n").expect("written");
+    let line = "train --data pets --config part.toml --size 8 --erase 2 --out part";
+    let said = program::line(folder.path(), line).well().stderr;
+    assert!(said.contains("network colour-small, because"), "{said}");
+    for gone in ["epochs in batches", "training images are"] {
+        assert!(!said.contains(gone), "{gone:?} was not chosen: {said}");
+    }
+    let config = fs::read_to_string(folder.path().join("part/config.toml")).expect("settings");
+    for words in [
+        "epochs = 1\n",
+        "batch_size = 16",
+        "mirror = \"alternating\"",
+        "erase = 2",
+        "rotation = 0.0",
+    ] {
+        assert!(config.contains(words), "no {words:?} in {config}");
+    }
+}
+
+#[test]
 fn the_same_settings_give_the_same_weights_on_any_number_of_threads() {
     let (folder, _) = trained();
     let hash = |threads: u32| {
