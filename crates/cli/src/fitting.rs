@@ -13,8 +13,8 @@ use percept::train::sources::{self, Opened};
 
 /// Opens the data of a configuration, and fits the configuration to them.
 ///
-/// Where no network was named, neither by an option nor in a file of settings, everything that was not said is [chosen](automatic::choose) for
-/// the data. The input and the outputs of a preset become those of the data; pictures become what a network of one's own takes.
+/// Where no network was named, neither by an option nor in a file of settings, everything that was not said is
+/// [chosen](automatic::choose) for the data. The input and the outputs of a preset become those of the data; pictures become what a network of one's own takes.
 /// Images are set aside for validation and test where the data have no such part and nobody said how many.
 ///
 /// # Errors

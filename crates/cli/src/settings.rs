@@ -53,8 +53,8 @@ pub(crate) struct Settings {
     /// Limit the length of the gradient
     #[arg(long, value_name = "NORM")]
     clip_norm: Option<f64>,
-    /// Let classes with few images count as much as those with many (the default where they are skewed and neither network nor
-    /// settings are named), or every image alike
+    /// Let classes with few images count as much as those with many (the default where they are skewed and no network is
+    /// named), or every image alike
     #[arg(long, value_enum)]
     pub(crate) class_weights: Option<ClassWeights>,
     /// Training images that are set aside for validation, where the data have no validation part

@@ -20,7 +20,7 @@ const NEGLIGIBLE: f64 = 1e-15;
 /// Numbers of a matrix from which on bf16 operands are worth their rounding and packing.
 const LARGE: usize = 1 << 16;
 
-/// The sizes of a matrix and of its transpose, whichever has fewer rows first.
+/// The sizes of a matrix, which is computed on as it stands or transposed, so that it has no more rows than columns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
     rows: usize,
