@@ -55,7 +55,8 @@ impl Windows {
     }
 
     /// Whether the windows are 2x2 next to each other: the case with a body of its own. They may leave a row and a column.
-    fn are_pairs(&self) -> bool {
+    #[must_use]
+    pub fn are_pairs(&self) -> bool {
         let half = self.input.map(|pixels| pixels / 2);
         (self.kernel, self.stride, self.padding, self.output) == ([2, 2], [2, 2], [0, 0], half)
     }
@@ -249,8 +250,9 @@ per_isa! {
 }
 
 #[inline(always)]
-fn halve_relu_block<T: Element, const N: usize>(
+fn halve_marked_block<T: Element, const N: usize>(
     at: usize,
+    relu: bool,
     four: [&[T]; 4],
     y: &mut [T],
     marks: &mut [T],
@@ -264,19 +266,20 @@ fn halve_relu_block<T: Element, const N: usize>(
             mark[i] = if better { T::from_f64(place) } else { mark[i] };
         }
     }
-    y[at..at + N].copy_from_slice(&greatest.map(T::relu));
+    let greatest = if relu { greatest.map(T::relu) } else { greatest };
+    y[at..at + N].copy_from_slice(&greatest);
     if !marks.is_empty() {
         marks[at..at + N].copy_from_slice(&mark);
     }
 }
 
 per_isa! {
-    /// `y[image, window, c]` = the greatest of 0 and of the window's x, for 2x2 windows next to each other; NaN wins. `marks`,
-    /// where it is not empty, receives which of the four is the first greatest (0, 1, 2, 3: row by row).
+    /// `y[image, window, c]` = the greatest of the window's x, and of 0 where `relu` is set, for 2x2 windows that cover the image;
+    /// NaN wins. `marks`, where it is not empty, receives which of the four is the first greatest (0, 1, 2, 3: row by row).
     ///
     /// # Shapes
     /// x `[images, input, channels]`, y and marks `[images, output, channels]`.
-    pub fn halve_relu<T>(windows: &Windows, x: &[T], y: &mut [T], marks: &mut [T]) {
+    pub fn halve_marked<T>(windows: &Windows, relu: bool, x: &[T], y: &mut [T], marks: &mut [T]) {
         let c = windows.channels;
         let row = windows.input[1] * c;
         let marked = !marks.is_empty();
@@ -284,7 +287,7 @@ per_isa! {
             let marks = if marked { &mut marks[index * row / 2..][..row / 2] } else { &mut [] };
             for (pixel, (four, y)) in quads(c, rows).zip(y.chunks_exact_mut(c)).enumerate() {
                 let marks = if marked { &mut marks[pixel * c..][..c] } else { &mut [] };
-                each_block!(c, halve_relu_block(four, y, marks));
+                each_block!(c, halve_marked_block(relu, four, y, marks));
             }
         }
     }
@@ -310,7 +313,7 @@ fn spread_block<T: Element, const N: usize>(
 
 per_isa! {
     /// `grad_x[pixel]` = the window's grad_y where the window's mark is the pixel, else 0: the backward of the pooling in
-    /// [`halve_relu`], which gave the marks.
+    /// [`halve_marked`], which gave the marks.
     ///
     /// # Shapes
     /// marks and grad_y `[images, output, channels]`, grad_x `[images, input, channels]`.

@@ -103,7 +103,7 @@ fn plainly(isa: Isa, conv: &PixelConv, x: &[f32], w: &[f32], bias: &[f32]) -> [V
     }
     let mut found = [vec![9.0; IMAGES * conv.output_len()], vec![9.0; IMAGES * conv.output_len()]];
     let [y, marks] = &mut found;
-    pool::halve_relu(isa, &pooling(conv), &sums, y, marks);
+    pool::halve_marked(isa, &pooling(conv), true, &sums, y, marks);
     found
 }
 

@@ -7,6 +7,7 @@ use crate::layers::add::Add;
 use crate::layers::batch_norm::{BatchNormLayer, FixedNormLayer};
 use crate::layers::bf16::as_layer_of;
 use crate::layers::bf16::conv::Bf16ConvLayer;
+use crate::layers::bf16::conv_pool::Bf16ConvPoolLayer;
 use crate::layers::bf16::dense::Bf16DenseLayer;
 use crate::layers::conv::{ConvLayer, Geometry};
 use crate::layers::conv_pool::ConvPoolLayer;
@@ -22,6 +23,7 @@ use percept_kernels::activation::Activation;
 use percept_kernels::element::Element;
 use percept_kernels::pool::Windows;
 use percept_kernels::winograd::Tile;
+use std::any::TypeId;
 use std::ops::Range;
 
 /// One layer between its values.
@@ -145,22 +147,31 @@ impl<T: Element> Lowering<'_, T> {
             fused.relu = true;
             fused.count += 1;
         }
-        let takes_pool = match &layers[0].spec {
-            LayerSpec::Conv(conv) => {
-                let geometry = Geometry::new(conv, layers[0].input, layers[0].output);
-                conv.groups == 1 && self.is_direct_fp32(&geometry, self.purpose(value))
-            }
-            LayerSpec::BatchNorm(_) => self.mode != Mode::Inference,
-            _ => false,
-        };
-        if let Some(info) = layers.get(fused.count).filter(|_| fused.relu && takes_pool)
+        if let Some(info) = layers.get(fused.count)
             && let LayerSpec::MaxPool(pool) = &info.spec
-            && windows(pool, info).is_halving()
+            && self.takes_pool(&layers[0], windows(pool, info), fused.relu, value)
         {
             fused.pool = Some(windows(pool, info));
             fused.count += 1;
         }
         fused
+    }
+
+    /// Whether a layer at value `value`, behind which there is a ReLU or none, takes in the pooling behind them.
+    fn takes_pool(&self, info: &LayerInfo, pool: Windows, relu: bool, value: usize) -> bool {
+        match &info.spec {
+            LayerSpec::Conv(conv) if self.mode.fuses() && conv.groups == 1 => {
+                let geometry = Geometry::new(conv, info.input, info.output);
+                if self.takes_bf16(&geometry) {
+                    return pool.are_pairs() && !pool.output.contains(&0);
+                }
+                relu && pool.is_halving() && self.tile(&geometry, self.purpose(value)).is_none()
+            }
+            LayerSpec::BatchNorm(_) => {
+                relu && pool.is_halving() && self.mode != Mode::Inference
+            }
+            _ => false,
+        }
     }
 
     fn layers(&mut self, layers: &[LayerInfo], fused: Fused, value: usize) -> usize {
@@ -223,7 +234,7 @@ impl<T: Element> Lowering<'_, T> {
 
     /// Products in bf16 are for f32 alone: f64 checks gradients.
     fn is_bf16(&self) -> bool {
-        self.compute.precision == Precision::Bf16
+        self.compute.precision == Precision::Bf16 && TypeId::of::<T>() == TypeId::of::<f32>()
     }
 
     fn dense(
@@ -247,11 +258,10 @@ impl<T: Element> Lowering<'_, T> {
         self.compute.winograd.then(|| fastest_tile::<T>(isa, geometry, purpose)).flatten()
     }
 
-    /// Whether a convolution multiplies its windows in fp32. Those of few channels do in any case: they are too small for
-    /// bf16's tiles.
-    fn is_direct_fp32(&self, geometry: &Geometry, purpose: Purpose) -> bool {
-        let takes_bf16 = self.is_bf16() && geometry.input.channels > FEW_CHANNELS;
-        !takes_bf16 && self.tile(geometry, purpose).is_none()
+    /// Whether a convolution in one group multiplies bf16 operands. Those of few channels do not where a pooling behind
+    /// can be taken in: they are too small for bf16's tiles.
+    fn takes_bf16(&self, geometry: &Geometry) -> bool {
+        self.is_bf16() && geometry.input.channels > FEW_CHANNELS
     }
 
     fn conv(
@@ -263,7 +273,11 @@ impl<T: Element> Lowering<'_, T> {
     ) -> Box<dyn Layer<T>> {
         let (isa, Fused { norm, relu, pool, .. }) = (self.compute.isa, fused);
         if let Some(pool) = pool {
-            return Box::new(ConvPoolLayer::new::<T>(isa, geometry, bias, norm, pool, purpose));
+            let bf16 = || Bf16ConvPoolLayer::new(isa, geometry, bias, norm, relu, pool, purpose);
+            let bf16 = self.takes_bf16(&geometry).then(|| as_layer_of(Box::new(bf16())));
+            return bf16.flatten().unwrap_or_else(|| {
+                Box::new(ConvPoolLayer::new::<T>(isa, geometry, bias, norm, pool, purpose))
+            });
         }
         let bf16 = || Bf16ConvLayer::new(isa, geometry, bias, norm, relu, purpose);
         let takes_bf16 = self.is_bf16() && geometry.groups == 1;

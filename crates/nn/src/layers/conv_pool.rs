@@ -290,7 +290,7 @@ impl<T: Element> Layer<T> for ConvPoolLayer {
             let first = (index * block * pooled).min(marks.len());
             let marks = &mut marks[first..];
             let count = out.len().min(marks.len());
-            pool::halve_relu(pass.isa, &self.pooling, convolved, out, &mut marks[..count]);
+            pool::halve_marked(pass.isa, &self.pooling, true, convolved, out, &mut marks[..count]);
         }
     }
 

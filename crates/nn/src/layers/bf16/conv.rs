@@ -39,7 +39,7 @@ impl Bf16ConvLayer {
         purpose: Purpose,
     ) -> Self {
         let Geometry { output, kernel, stride, .. } = geometry;
-        let frame = Bf16Frame::new(geometry.frame());
+        let frame = Bf16Frame::of_windows(&geometry);
         Self {
             isa,
             geometry,

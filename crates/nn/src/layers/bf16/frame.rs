@@ -1,5 +1,6 @@
 //! Images in frames of bf16 numbers, whose windows come in segments.
 
+use super::super::conv::Geometry;
 use percept_kernels::bf16::product::Windows;
 use percept_kernels::bf16::{Bf16, SEGMENT, arrange};
 use percept_kernels::isa::Isa;
@@ -31,6 +32,19 @@ pub(super) fn span(windows: &Windows<'_>, images: usize) -> usize {
 }
 
 impl Bf16Frame {
+    /// The frame of the pixels that a convolution's windows see.
+    pub(super) fn of_windows(geometry: &Geometry) -> Self {
+        let (Geometry { output, kernel, stride, .. }, frame) = (geometry, geometry.frame());
+        let seen = |windows: usize, stride: usize, kernel: usize| (windows - 1) * stride + kernel;
+        let height = seen(output.height, stride.height, kernel.height);
+        let width = seen(output.width, stride.width, kernel.width);
+        Self::new(Frame {
+            frame_height: height.min(frame.frame_height),
+            frame_width: width.min(frame.frame_width),
+            ..frame
+        })
+    }
+
     pub(super) fn new(frame: Frame) -> Self {
         let channels = match frame.channels {
             few @ ..16 => few,

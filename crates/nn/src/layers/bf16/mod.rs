@@ -6,6 +6,7 @@
 //! the chunk for pixels.
 
 pub(crate) mod conv;
+pub(crate) mod conv_pool;
 pub(crate) mod dense;
 mod frame;
 mod input_gradient;

@@ -52,6 +52,22 @@ const TABLE: &[(&str, &str)] = &[
     ("[3, 3, 1]", "{ kind = 'conv', out_channels = 2, kernel_size = 2, padding = 3 }"),
     ("[6, 5, 17]", "{ kind = 'conv', out_channels = 7, kernel_size = [2, 3], padding = [0, 2] }"),
     ("[1, 40, 4]", "{ kind = 'conv', out_channels = 5, kernel_size = [1, 3] }"),
+    (
+        "[14, 14, 6]",
+        "{ kind = 'conv', out_channels = 16, kernel_size = 5 }, { kind = 'relu' }, { kind = 'max_pool', kernel_size = 2 }",
+    ),
+    (
+        "[15, 15, 64]",
+        "{ kind = 'conv', out_channels = 96, kernel_size = 3, padding = 1, bias = false }, { kind = 'max_pool', kernel_size = 2 }",
+    ),
+    (
+        "[7, 6, 40]",
+        "{ kind = 'conv', out_channels = 33, kernel_size = 3, padding = 1 }, { kind = 'max_pool', kernel_size = 2 }",
+    ),
+    (
+        "[9, 11, 16]",
+        "{ kind = 'conv', out_channels = 7, kernel_size = [3, 2], stride = [1, 2], padding = 1 }, { kind = 'relu' }, { kind = 'max_pool', kernel_size = 2 }",
+    ),
 ];
 
 /// Normal numbers rounded to bf16, so small that no sum of the table leaves fp32's precision.
