@@ -14,7 +14,7 @@ use percept_kernels::isa::Isa;
 use percept_kernels::pool::{self, Windows};
 
 /// Bytes of a convolution's result that exist at once: they leave room in the second cache for frames and weights.
-const CONVOLVED_BYTES: usize = 3 << 18;
+const CONVOLVED_BYTES: usize = 1 << 19;
 
 #[derive(Debug)]
 pub(crate) struct Bf16ConvPoolLayer {
