@@ -167,9 +167,7 @@ impl<T: Element> Lowering<'_, T> {
                 }
                 relu && pool.is_halving() && self.tile(&geometry, self.purpose(value)).is_none()
             }
-            LayerSpec::BatchNorm(_) => {
-                relu && pool.is_halving() && self.mode != Mode::Inference
-            }
+            LayerSpec::BatchNorm(_) => relu && pool.is_halving() && self.mode != Mode::Inference,
             _ => false,
         }
     }

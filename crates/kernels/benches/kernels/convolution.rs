@@ -1,42 +1,53 @@
-//! Convolutions: forward, the gradient by the input and the gradient by the weights, images in their frames already.
+//! Convolutions: forward, the gradient by the input and the gradient by the weights. The direct kernels find images in
+//! their frames already; Winograd's take them as they are, and count the operations of the direct form.
 
 use crate::numbers::{IMAGES, some};
 use crate::rate::OfPeak;
 use criterion::{Criterion, Throughput};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::{Finish, Grid, Left, Panels, multiply, multiply_transposed};
+use percept_kernels::winograd::{self, Convolution, Tile};
 
 /// A convolution of square images.
 #[derive(Clone, Copy)]
-struct Conv {
+pub(crate) struct Conv {
     /// Pixels of a side of the input.
-    side: usize,
-    inputs: usize,
-    outputs: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
+    pub(crate) side: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) padding: usize,
 }
 
 /// What is measured: one chunk of images.
-type Run = Box<dyn FnMut()>;
+pub(crate) type Run = Box<dyn FnMut()>;
 
 /// A way to compute a part of a convolution.
-struct Kernel {
-    name: &'static str,
+pub(crate) struct Kernel {
+    pub(crate) name: &'static str,
     /// `None` where the kernel does not serve this convolution.
-    prepare: fn(Isa, Conv) -> Option<Run>,
+    pub(crate) prepare: fn(Isa, Conv) -> Option<Run>,
 }
 
 /// A new kernel is a new line.
-const KERNELS: [Kernel; 3] = [
+const KERNELS: [Kernel; 6] = [
     Kernel { name: "forward", prepare: direct_forward },
     Kernel { name: "input gradient", prepare: direct_input_gradient },
     Kernel { name: "weight gradient", prepare: direct_weight_gradient },
+    Kernel {
+        name: "winograd 2x2 forward",
+        prepare: |isa, conv| winograd_forward(isa, Tile::Two, conv),
+    },
+    Kernel {
+        name: "winograd 4x4 forward",
+        prepare: |isa, conv| winograd_forward(isa, Tile::Four, conv),
+    },
+    Kernel { name: "winograd 4x4 weight gradient", prepare: winograd_weight_gradient },
 ];
 
-/// Those of the networks in `bench/peers`, then those of the presets `cnn` and `best`.
-const SHAPES: [Conv; 15] = [
+/// Those of the networks in `bench/peers`, then those of the presets `cnn` and `best`, then those of `colour`.
+const SHAPES: [Conv; 18] = [
     conv(28, 1, 32, 3, 1),
     conv(28, 32, 32, 3, 1),
     conv(14, 32, 64, 3, 1),
@@ -52,6 +63,9 @@ const SHAPES: [Conv; 15] = [
     conv(28, 1, 24, 5, 2),
     conv(14, 24, 48, 3, 1),
     conv(7, 48, 96, 3, 1),
+    conv(31, 24, 64, 3, 1),
+    conv(15, 64, 256, 3, 1),
+    conv(7, 256, 256, 3, 1),
 ];
 
 const fn conv(side: usize, inputs: usize, outputs: usize, kernel: usize, stride: usize) -> Conv {
@@ -59,25 +73,25 @@ const fn conv(side: usize, inputs: usize, outputs: usize, kernel: usize, stride:
 }
 
 impl Conv {
-    fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         let Self { side, inputs, outputs, kernel, stride, .. } = self;
         let stride = if stride == 1 { String::new() } else { format!(" stride {stride}") };
         format!("{inputs}-{outputs} {kernel}x{kernel}{stride} {side}x{side}")
     }
 
-    fn framed_side(self) -> usize {
+    pub(crate) fn framed_side(self) -> usize {
         self.side + 2 * self.padding
     }
 
-    fn output_side(self) -> usize {
+    pub(crate) fn output_side(self) -> usize {
         (self.framed_side() - self.kernel) / self.stride + 1
     }
 
-    fn framed_len(self) -> usize {
+    pub(crate) fn framed_len(self) -> usize {
         self.framed_side().pow(2) * self.inputs
     }
 
-    fn output_len(self) -> usize {
+    pub(crate) fn output_len(self) -> usize {
         self.output_side().pow(2) * self.outputs
     }
 
@@ -87,7 +101,7 @@ impl Conv {
     }
 
     /// Floating-point operations of a chunk, as `percept show` counts them.
-    fn operations(self) -> u64 {
+    pub(crate) fn operations(self) -> u64 {
         (2 * IMAGES * self.output_len() * self.window()) as u64
     }
 
@@ -114,8 +128,18 @@ impl Conv {
 }
 
 pub(crate) fn measure(criterion: &mut Criterion<OfPeak>, isa: Isa) {
-    for Kernel { name, prepare } in KERNELS {
-        let mut group = criterion.benchmark_group(format!("{isa}/conv {name}"));
+    measure_each(criterion, isa, "conv", &KERNELS);
+}
+
+/// Measures kernels with every convolution that they serve.
+pub(crate) fn measure_each(
+    criterion: &mut Criterion<OfPeak>,
+    isa: Isa,
+    what: &str,
+    kernels: &[Kernel],
+) {
+    for Kernel { name, prepare } in kernels {
+        let mut group = criterion.benchmark_group(format!("{isa}/{what} {name}"));
         for shape in SHAPES {
             if let Some(mut run) = prepare(isa, shape) {
                 group.throughput(Throughput::Elements(shape.operations()));
@@ -163,5 +187,39 @@ fn direct_weight_gradient(isa: Isa, conv: Conv) -> Option<Run> {
         for (image, grad) in chunk.zip(grads.chunks_exact(conv.output_len())) {
             multiply_transposed(isa, &windows, image, &rows, grad, n, &mut weight, n);
         }
+    }))
+}
+
+/// Winograd's kernels serve 3x3 windows and stride 1; with few channels nothing takes them.
+fn winograd(isa: Isa, tile: Tile, conv: Conv) -> Option<Convolution> {
+    let Conv { side, inputs, outputs, kernel, stride, padding } = conv;
+    let padding = padding.cast_signed();
+    (kernel == 3 && stride == 1 && inputs >= 16)
+        .then(|| Convolution::new::<f32>(isa, tile, [side; 2], [padding; 2], inputs, outputs))
+}
+
+fn winograd_forward(isa: Isa, tile: Tile, conv: Conv) -> Option<Run> {
+    let convolution = winograd(isa, tile, conv)?;
+    let (weights, bias) =
+        (some(convolution.weights_len()), some(convolution.padded_out_channels()));
+    let images = some(IMAGES * conv.side.pow(2) * conv.inputs);
+    let mut scratch = some(convolution.scratch_len(IMAGES));
+    let mut out = some(IMAGES * conv.output_len());
+    Some(Box::new(move || {
+        let (bias, finish) = (Some(&*bias), Finish::StoreRelu);
+        let scratch = &mut scratch;
+        winograd::convolve(isa, &convolution, &images, &weights, bias, finish, scratch, &mut out);
+    }))
+}
+
+fn winograd_weight_gradient(isa: Isa, conv: Conv) -> Option<Run> {
+    let convolution = winograd(isa, Tile::Four, conv)?;
+    let images = some(IMAGES * conv.side.pow(2) * conv.inputs);
+    let grads = some(IMAGES * conv.output_len());
+    let mut scratch = some(convolution.gradient_scratch_len(IMAGES));
+    let mut weight = some(9 * conv.inputs * conv.outputs);
+    Some(Box::new(move || {
+        let (scratch, weight) = (&mut scratch, &mut weight);
+        winograd::add_weight_gradient(isa, &convolution, &images, &grads, scratch, weight);
     }))
 }
