@@ -25,8 +25,8 @@ pub(crate) struct Settings {
     /// By default cnn for the digits inside the program, and for other data what suits them
     #[arg(short, long, value_name = "PRESET|FILE")]
     network: Option<String>,
-    /// How good against how fast, where no network and no file of settings are named [default: balanced]
-    #[arg(long, value_enum, conflicts_with_all = ["network", "config"])]
+    /// How good against how fast, where neither an option nor a file of settings names a network [default: balanced]
+    #[arg(long, value_enum, conflicts_with = "network")]
     quality: Option<QualityName>,
     /// Settings from a file, such as the config.toml of an earlier run; it need not have all: the rest is as it would be
     /// without the file
@@ -200,9 +200,13 @@ impl Settings {
     /// `config` with what the file of settings says, where there is one.
     ///
     /// # Errors
-    /// Exit code 2, naming the file.
+    /// Exit code 2, naming the file, also where it names a network beside `--quality`.
     pub(crate) fn over_file(&self, config: Config) -> Result<Config, Failure> {
         let Some((name, text)) = self.file()? else { return Ok(config) };
+        if self.quality.is_some() && Config::names_network(&text) {
+            let message = format!("--quality chooses a network, but `{name}` names one");
+            return Err(Failure::usage(message).hint("leave out --quality, or the network in the file"));
+        }
         let mut config =
             config.overlaid(&text).map_err(|error| Failure::from(error).about(&name))?;
         // A network that was named beside the file is meant.

@@ -116,6 +116,11 @@ fn a_file_without_a_network_leaves_the_rest_to_be_chosen() {
     ] {
         assert!(config.contains(words), "no {words:?} in {config}");
     }
+    let line = "train --data pets --config part.toml --size 8 --quality best --out best";
+    let said = program::line(folder.path(), line).well().stderr;
+    assert!(said.contains("network colour-large, because"), "{said}");
+    program::line(folder.path(), "train --data pets --config best/config.toml --quality fast")
+        .refused(2, &["--quality chooses a network", "best/config.toml", "leave out --quality"]);
 }
 
 #[test]
