@@ -139,9 +139,10 @@ pub(super) unsafe fn gather_planes(
     to: &mut [Bf16],
 ) {
     let order = interleaving();
-    for (index, tile) in to.chunks_exact_mut(TILE).enumerate() {
-        let (channel, segment) = (index / segments * 16, index % segments);
-        let lanes = mask(channels - channel);
+    // Pixel by pixel, so that all of a pixel's channels are read while its cache lines are near.
+    let groups = channels.div_ceil(16);
+    for (segment, group) in (0..segments).flat_map(|s| (0..groups).map(move |g| (s, g))) {
+        let (channel, lanes) = (16 * group, mask(channels - 16 * group));
         let mut rows = [_mm512_setzero_si512(); 16];
         for (index, row) in rows.iter_mut().enumerate() {
             let first = segment * SEGMENT + 2 * index;
@@ -152,6 +153,7 @@ pub(super) unsafe fn gather_planes(
                 pairs(a, b, order)
             };
         }
+        let tile = &mut to[(group * segments + segment) * TILE..][..TILE];
         for (to, row) in tile.chunks_exact_mut(SEGMENT).zip(transposed(rows)) {
             // SAFETY: `to` is 64 bytes.
             unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), row) };
