@@ -46,15 +46,15 @@ def run_checks(rows, workers, settings, progress, failures) -> list[dict]:
     for network in dict.fromkeys(row.network for row in rows):
         progress.next(f"check {network}")
         able = {name for row in rows if row.network == network for name in row.peers}
-        for name in sorted(able & set(workers)):
+        expected = checks.expect(network, workers["percept"], settings)
+        for name in ("percept", *sorted(able & set(workers) - {"percept"})):
             try:
-                found += checks.check_network(network, workers["percept"], [workers[name]], settings, progress.say)
+                found += checks.check_worker(workers[name], expected, settings, progress.say)
             except WorkerError as error:
                 failures.append(f"check {network}: {error}")
-    unique = {(c["network"], c["worker"], c["what"], c["form"]): c for c in found}
     failures += [f"{c['network']} {c['worker']} {c['form']}: {c['what']} differ by {c['difference']:.1e}, "
-                 f"tolerance {c['tolerance']:.0e}" for c in unique.values() if not c["ok"]]
-    return list(unique.values())
+                 f"tolerance {c['tolerance']:.0e}" for c in found if not c["ok"]]
+    return found
 
 
 def run_rows(rows, special, workers, settings, progress, failures) -> list[dict]:

@@ -72,7 +72,7 @@ def markdown(record: dict) -> str:
         "| row | peer | form | value |", "|---" * 4 + "|",
         *calibrated_lines(record["results"]), "",
         "## Do they compute the same?", "",
-        "Largest difference from percept in fp32: of log-probabilities of 128 images; of 20 steps' losses, relative.",
+        "Largest difference from percept in fp32: of log-probabilities of 128 images, relative to the greatest where that is above 1; of 20 steps' losses, relative.",
         "",
         "| network | worker | what | precision | largest difference | tolerance |", "|---" * 6 + "|",
         *check_lines(record["checks"]), "",
