@@ -42,12 +42,14 @@ impl Bf16ConvPoolLayer {
         let [height, width] = pooling.output.map(|pixels| 2 * pixels);
         let output = Shape { height, width, ..geometry.output };
         let geometry = Geometry { output, ..geometry };
+        let training = purpose != Purpose::Inference;
         Self {
-            conv: Bf16ConvLayer::new(isa, geometry, bias, norm, false, purpose),
+            // Without marks the sums are rectified before they leave their registers.
+            conv: Bf16ConvLayer::new(isa, geometry, bias, norm, relu && !training, purpose),
             geometry,
             relu,
             pooling: Windows { input: [height, width], ..pooling },
-            training: purpose != Purpose::Inference,
+            training,
             block: (CONVOLVED_BYTES / size_of::<f32>() / output.len()).max(1),
         }
     }
@@ -87,8 +89,7 @@ impl Layer<f32> for Bf16ConvPoolLayer {
         let (input, pooled) = (self.geometry.input.len(), self.pooled_len());
         let convolved_len = self.convolved_len(pass.images);
         let (convolved, scratch) = pass.scratch.split_at_mut(convolved_len.next_multiple_of(LINE));
-        let marks = if self.training { &mut pass.saved[..pass.output.len()] } else { &mut [] };
-        let mut marks = marks.chunks_mut(self.block * pooled);
+        let mut marks = pass.saved.chunks_mut(self.block * pooled);
         let images = pass.input.chunks(self.block * input);
         for (images, out) in images.zip(pass.output.chunks_mut(self.block * pooled)) {
             let convolved = &mut convolved[..4 * out.len()];
@@ -102,8 +103,12 @@ impl Layer<f32> for Bf16ConvPoolLayer {
                 statistics: &mut [],
                 ..pass
             });
-            let marks = marks.next().unwrap_or_default();
-            pool::halve_marked(pass.isa, &self.pooling, self.relu, convolved, out, marks);
+            if !self.training {
+                pool::max_forward(pass.isa, &self.pooling, convolved, out);
+            } else if let Some(marks) = marks.next() {
+                let marks = &mut marks[..out.len()];
+                pool::halve_marked(pass.isa, &self.pooling, self.relu, convolved, out, marks);
+            }
         }
     }
 

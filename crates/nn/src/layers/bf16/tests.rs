@@ -61,12 +61,12 @@ const TABLE: &[(&str, &str)] = &[
         "{ kind = 'conv', out_channels = 96, kernel_size = 3, padding = 1, bias = false }, { kind = 'max_pool', kernel_size = 2 }",
     ),
     (
-        "[7, 6, 40]",
+        "[23, 6, 40]",
         "{ kind = 'conv', out_channels = 33, kernel_size = 3, padding = 1 }, { kind = 'max_pool', kernel_size = 2 }",
     ),
     (
-        "[9, 11, 16]",
-        "{ kind = 'conv', out_channels = 7, kernel_size = [3, 2], stride = [1, 2], padding = 1 }, { kind = 'relu' }, { kind = 'max_pool', kernel_size = 2 }",
+        "[25, 23, 16]",
+        "{ kind = 'conv', out_channels = 16, kernel_size = [3, 2], stride = [1, 2], padding = 1 }, { kind = 'relu' }, { kind = 'max_pool', kernel_size = 2 }",
     ),
 ];
 
