@@ -205,7 +205,9 @@ impl Settings {
         let Some((name, text)) = self.file()? else { return Ok(config) };
         if self.quality.is_some() && Config::names_network(&text) {
             let message = format!("--quality chooses a network, but `{name}` names one");
-            return Err(Failure::usage(message).hint("leave out --quality, or the network in the file"));
+            return Err(
+                Failure::usage(message).hint("leave out --quality, or the network in the file")
+            );
         }
         let mut config =
             config.overlaid(&text).map_err(|error| Failure::from(error).about(&name))?;
