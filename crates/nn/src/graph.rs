@@ -162,7 +162,7 @@ impl<T: Element> Lowering<'_, T> {
         match &info.spec {
             LayerSpec::Conv(conv) if self.mode.fuses() && conv.groups == 1 => {
                 let geometry = Geometry::new(conv, info.input, info.output);
-                if self.takes_bf16(&geometry) {
+                if self.pools_in_bf16(&geometry) {
                     return pool.are_pairs() && !pool.output.contains(&0);
                 }
                 relu && pool.is_halving() && self.tile(&geometry, self.purpose(value)).is_none()
@@ -256,9 +256,9 @@ impl<T: Element> Lowering<'_, T> {
         self.compute.winograd.then(|| fastest_tile::<T>(isa, geometry, purpose)).flatten()
     }
 
-    /// Whether a convolution in one group multiplies bf16 operands. Those of few channels do not where a pooling behind
-    /// can be taken in: they are too small for bf16's tiles.
-    fn takes_bf16(&self, geometry: &Geometry) -> bool {
+    /// Whether a convolution in one group that takes a pooling in multiplies bf16 operands. Those of few channels do not: they
+    /// are too small for bf16's tiles.
+    fn pools_in_bf16(&self, geometry: &Geometry) -> bool {
         self.is_bf16() && geometry.input.channels > FEW_CHANNELS
     }
 
@@ -272,7 +272,7 @@ impl<T: Element> Lowering<'_, T> {
         let (isa, Fused { norm, relu, pool, .. }) = (self.compute.isa, fused);
         if let Some(pool) = pool {
             let bf16 = || Bf16ConvPoolLayer::new(isa, geometry, bias, norm, relu, pool, purpose);
-            let bf16 = self.takes_bf16(&geometry).then(|| as_layer_of(Box::new(bf16())));
+            let bf16 = self.pools_in_bf16(&geometry).then(|| as_layer_of(Box::new(bf16())));
             return bf16.flatten().unwrap_or_else(|| {
                 Box::new(ConvPoolLayer::new::<T>(isa, geometry, bias, norm, pool, purpose))
             });
