@@ -12,6 +12,7 @@ mod dataset;
 mod decoding;
 mod digit;
 mod error;
+mod growing;
 mod image_file;
 mod loader;
 mod mixing;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
 use percept_data::ImageShape;
-use percept_data::sources::{Format, npz};
+use percept_data::sources::{Format, npy};
 use pictures_made::{encoded, png, recognise, refusal, write};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -185,8 +185,8 @@ proptest! {
     fn any_bytes_are_no_array_or_one(header in "[ -~]{0,80}", bytes in prop::collection::vec(0u8.., 0..60)) {
         let len = (header.len() as u16).to_le_bytes();
         let file = [&b"\x93NUMPY\x01\x00"[..], &len, header.as_bytes(), &bytes].concat();
-        let _ = npz::read_array(&file[..], "test");
-        let _ = npz::read_array(&bytes[..], "test");
+        let _ = npy::read_array(&file[..], "test");
+        let _ = npy::read_array(&bytes[..], "test");
     }
 }
 

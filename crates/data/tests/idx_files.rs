@@ -194,9 +194,9 @@ fn the_real_sets_are_read() {
     }
     let Some(folder) = real_data::folder("notmnist") else { return };
     let Source::Idx(letters) = recognise(&folder).unwrap() else { panic!("not IDX") };
-    let message = letters.train().unwrap_err().to_string();
+    let message = letters.train(None).unwrap_err().to_string();
     assert!(message.contains("this folder has a test part only"), "{message}");
-    assert_eq!(letters.test().unwrap().open().unwrap().dataset.len(), 10_000);
+    assert_eq!(letters.test(None).unwrap().open().unwrap().dataset.len(), 10_000);
 }
 
 proptest! {

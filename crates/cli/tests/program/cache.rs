@@ -2,6 +2,7 @@
 
 use crate::program::{self, Finished};
 use image::{Rgb, RgbImage};
+use percept::data::sources::idx;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -101,25 +102,54 @@ fn the_environment_says_where() {
     run("PERCEPT_CACHE_SIZE", "much").refused(2, &["PERCEPT_CACHE_SIZE is `much`", "500M"]);
 }
 
-/// A process with 100 MiB of memory of its own (RLIMIT_DATA, which counts no mapped files) trains on 152 MiB of pixels where they
-/// lie in the cache, and is told so kindly where they do not.
+/// A process with 100 MiB of memory trains on 152 MiB of pixels where they lie in the cache, and is told so kindly where they do not.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_data_set_need_not_fit_into_memory() {
     let folder = folder(3124);
-    let train = |words: &str| -> Finished {
-        let line = format!(
-            "train --data pets --network tiny.toml --epochs 1 --batch-size 16 --threads 2 --validation 100 -q {words}"
-        );
-        let mut command = std::process::Command::new("sh");
-        command.current_dir(folder.path()).arg("-c").arg("ulimit -d 102400 && exec \"$0\" \"$@\"");
-        command.arg(env!("CARGO_BIN_EXE_percept")).args(line.split_whitespace());
-        program::finished(&command.output().expect("a shell"))
-    };
+    let train = |words: &str| train_in_little_memory(folder.path(), &format!("pets {words}"));
     train("--out a --cache off").refused(2, &["160x160x1", "152 MiB"]);
     train("--out b --cache kept").well();
     // Found in the cache, or too large to be kept: it is mapped all the same.
     train("--out c --cache kept").well();
     train("--out d --cache small --cache-size 1M").well();
     assert_eq!(cached(&folder.path().join("small/pixels")), Vec::<PathBuf>::new());
+}
+
+/// The same where the data are pixels already: 157 MiB in an IDX file.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_array_of_pixels_need_not_fit_into_memory() {
+    let folder = folder(1);
+    let data = folder.path().join("array");
+    fs::create_dir(&data).expect("made");
+    let labels = [0, 1].repeat(3200);
+    let image: Vec<u8> = (0..160 * 160).map(|at| (at % 253) as u8).collect();
+    for (part, count) in [("train", 6400), ("t10k", 10)] {
+        let mut images = idx::encode_images(160, 160, &image);
+        images[4..8].copy_from_slice(&u32::to_be_bytes(count));
+        let path = data.join(format!("{part}-images-idx3-ubyte"));
+        fs::write(&path, &images).expect("written");
+        // The other images are black, and take no room on the disk.
+        let whole = fs::File::options().append(true).open(&path).expect("there");
+        whole.set_len(16 + u64::from(count) * 160 * 160).expect("longer");
+        let labels = idx::encode_labels(&labels[..count as usize]);
+        fs::write(data.join(format!("{part}-labels-idx1-ubyte")), labels).expect("written");
+    }
+    let train = |words: &str| train_in_little_memory(folder.path(), &format!("array {words}"));
+    train("--out a --cache kept").well();
+    assert_eq!(cached(&folder.path().join("kept/pixels")), Vec::<PathBuf>::new());
+    train("--out b --cache off").refused(2, &["a folder for the cache", "do not fit into memory"]);
+}
+
+/// A process with 100 MiB of memory of its own (RLIMIT_DATA, which counts no mapped files).
+#[cfg(target_os = "linux")]
+fn train_in_little_memory(folder: &Path, words: &str) -> Finished {
+    let line = format!(
+        "train --network tiny.toml --epochs 1 --batch-size 16 --threads 2 --validation 100 -q --data {words}"
+    );
+    let mut command = std::process::Command::new("sh");
+    command.current_dir(folder).arg("-c").arg("ulimit -d 102400 && exec \"$0\" \"$@\"");
+    command.arg(env!("CARGO_BIN_EXE_percept")).args(line.split_whitespace());
+    program::finished(&command.output().expect("a shell"))
 }

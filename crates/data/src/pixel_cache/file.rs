@@ -238,6 +238,13 @@ impl Unfinished {
         }
     }
 
+    /// From now on nothing can be written, as on a disk that is full.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn refuse_writes(&mut self) -> io::Result<()> {
+        *self.file.as_file_mut() = File::open(self.file.path())?;
+        Ok(())
+    }
+
     /// Whether something could not be written.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)

@@ -8,10 +8,12 @@
 //! ```
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::{Contents, class_names};
+use crate::growing::Growing;
+use crate::pixel_cache::PixelCache;
 use crate::{Dataset, Error, ImageShape, TestPart};
 
 const SHAPE: ImageShape = ImageShape::colour(32, 32);
@@ -96,53 +98,61 @@ impl CifarFolder {
     /// # Errors
     /// [`Error::Missing`] when there is a test part only, [`Error::Malformed`] when a file is not whole records or a label is
     /// none, [`Error::Io`].
-    pub fn train(&self) -> Result<Dataset, Error> {
+    pub fn train(&self, cache: Option<&PixelCache>) -> Result<Dataset, Error> {
         if self.train.is_empty() {
             return Err(Error::Missing {
                 path: self.folder.join(self.kind.train[0]),
                 expected: "the training part; this folder has a test part only".into(),
             });
         }
-        self.read("training part", &self.train)
+        self.read("training part", &self.train, cache)
     }
 
     /// The test part, not read yet; `None` when the folder has a training part only.
     #[must_use]
-    pub fn test(&self) -> Option<TestPart> {
+    pub fn test(&self, cache: Option<PixelCache>) -> Option<TestPart> {
         let (path, this) = (self.test.clone()?, self.clone());
-        Some(TestPart::separate(move || this.read("test part", &[path])))
+        Some(TestPart::separate(move || this.read("test part", &[path], cache.as_ref())))
     }
 
-    fn read(&self, part: &str, files: &[PathBuf]) -> Result<Dataset, Error> {
-        let (mut images, mut labels) = (Vec::new(), Vec::new());
+    fn read(
+        &self,
+        part: &str,
+        files: &[PathBuf],
+        cache: Option<&PixelCache>,
+    ) -> Result<Dataset, Error> {
+        let (mut images, mut labels) = (Growing::new(cache), Vec::new());
         for path in files {
             self.read_file(path, &mut images, &mut labels)?;
         }
         let description = format!("{} ({part} of {})", self.folder.display(), self.kind.name);
-        Dataset::new(description, SHAPE, images, labels, self.class_names.clone())
+        images.dataset(description, SHAPE, labels, self.class_names.clone())
     }
 
     fn read_file(
         &self,
         path: &Path,
-        images: &mut Vec<u8>,
+        images: &mut Growing<'_>,
         labels: &mut Vec<u32>,
     ) -> Result<(), Error> {
         let io = |source| Error::Io { doing: "read", path: path.to_owned(), source };
         let malformed =
             |expected, found| Error::malformed(path.display().to_string(), expected, found);
-        let mut bytes = Vec::new();
-        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(io)?;
         let size = self.kind.label_bytes + SHAPE.len();
-        if bytes.is_empty() || bytes.len() % size != 0 {
-            let expected = format!("records of {size} bytes, as {} has them", self.kind.name);
-            return Err(malformed(
-                expected,
-                format!("{} bytes (the file is cut off or another)", bytes.len()),
-            ));
-        }
-        images.reserve(bytes.len() / size * SHAPE.len());
-        for (at, record) in bytes.chunks_exact(size).enumerate() {
+        let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
+        let (mut record, mut image) = (Vec::with_capacity(size), Vec::with_capacity(SHAPE.len()));
+        for at in 0.. {
+            record.clear();
+            (&mut file).take(size as u64).read_to_end(&mut record).map_err(io)?;
+            if record.is_empty() && at > 0 {
+                break;
+            }
+            if record.len() < size {
+                let expected = format!("records of {size} bytes, as {} has them", self.kind.name);
+                let bytes = at * size + record.len();
+                let found = format!("{bytes} bytes (the file is cut off or another)");
+                return Err(malformed(expected, found));
+            }
             let (label, planes) = record.split_at(self.kind.label_bytes);
             let label = label[self.kind.label_bytes - 1];
             if usize::from(label) >= self.kind.classes {
@@ -153,7 +163,9 @@ impl CifarFolder {
             let (red, rest) = planes.split_at(SHAPE.len() / 3);
             let (green, blue) = rest.split_at(SHAPE.len() / 3);
             let pixels = red.iter().zip(green).zip(blue);
-            images.extend(pixels.flat_map(|((&red, &green), &blue)| [red, green, blue]));
+            image.clear();
+            image.extend(pixels.flat_map(|((&red, &green), &blue)| [red, green, blue]));
+            images.extend(&image)?;
         }
         Ok(())
     }

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::{class_names, most_unpacked};
+use crate::growing::Growing;
+use crate::pixel_cache::PixelCache;
 use crate::{Dataset, Error, ImageShape, TestPart};
 
 /// Images read from an IDX file.
@@ -96,8 +98,18 @@ impl Kind {
 
 /// Reads sizes and data of a file of one kind.
 fn read(path: &Path, kind: &Kind) -> Result<(Vec<usize>, Vec<u8>), Error> {
-    let file = IdxFile::open(path, kind)?;
-    file.read(kind)
+    let mut data = Vec::new();
+    let sizes = IdxFile::open(path, kind)?.read(kind, |file, count| {
+        data = file.take(count)?;
+        Ok(data.len() as u64)
+    })?;
+    Ok((sizes, data))
+}
+
+/// Appends the images of a file, and gives their sizes: count, rows, columns.
+fn append_images(path: &Path, images: &mut Growing<'_>) -> Result<Vec<usize>, Error> {
+    IdxFile::open(path, &Kind::IMAGES)?
+        .read(&Kind::IMAGES, |file, count| images.fill(count, |piece| file.take(piece)))
 }
 
 /// An open file, and how much it may hold.
@@ -133,16 +145,21 @@ impl<'a> IdxFile<'a> {
         Ok(Self { path, stream, file_len: metadata.len(), compressed })
     }
 
-    fn read(mut self, kind: &Kind) -> Result<(Vec<usize>, Vec<u8>), Error> {
+    /// The sizes, after `data` was asked to read so many bytes and gave the number of those that there were.
+    fn read(
+        mut self,
+        kind: &Kind,
+        data: impl FnOnce(&mut Self, u64) -> Result<u64, Error>,
+    ) -> Result<Vec<usize>, Error> {
         let header = self.take(kind.header_len() as u64)?;
         let sizes = self.sizes(&header, kind)?;
         let expected: u128 = sizes.iter().map(|&size| u128::from(size)).product();
         let expected = self.believable(expected, kind)?;
-        let data = self.take(expected)?;
-        if (data.len() as u64) < expected {
+        let found = data(&mut self, expected)?;
+        if found < expected {
             return Err(self.malformed(
                 format!("{expected} bytes of {} as its header says", kind.content),
-                format!("only {} (the file is cut off)", data.len()),
+                format!("only {found} (the file is cut off)"),
             ));
         }
         if !self.take(1)?.is_empty() {
@@ -151,7 +168,7 @@ impl<'a> IdxFile<'a> {
                 "more bytes after them",
             ));
         }
-        Ok((sizes.into_iter().map(|size| size as usize).collect(), data))
+        Ok(sizes.into_iter().map(|size| size as usize).collect())
     }
 
     /// The sizes in the header, none of them zero.
@@ -217,12 +234,12 @@ impl<'a> IdxFile<'a> {
     /// Up to `count` bytes; the buffer grows with what arrives.
     fn take(&mut self, count: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        let Err(source) = (&mut self.stream).take(count).read_to_end(&mut bytes) else {
-            return Ok(bytes);
-        };
-        match self.compressed {
-            true => Err(self.malformed("a whole gzip file", format!("damage ({source})"))),
-            false => Err(Error::Io { doing: "read", path: self.path.to_owned(), source }),
+        match (&mut self.stream).take(count).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(source) if self.compressed => {
+                Err(self.malformed("a whole gzip file", format!("damage ({source})")))
+            }
+            Err(source) => Err(Error::Io { doing: "read", path: self.path.to_owned(), source }),
         }
     }
 
@@ -266,7 +283,7 @@ impl IdxFolder {
     /// # Errors
     /// [`Error::Missing`] when the folder has a test part only; otherwise as [`read_images`], and
     /// [`Error::Inconsistent`] when images and labels differ in number.
-    pub fn train(&self) -> Result<Dataset, Error> {
+    pub fn train(&self, cache: Option<&PixelCache>) -> Result<Dataset, Error> {
         let Some(pair) = &self.train else {
             return Err(Error::Missing {
                 path: self.folder.join("train-images-idx3-ubyte"),
@@ -274,14 +291,14 @@ impl IdxFolder {
                     .into(),
             });
         };
-        pair.read("training part", self.class_names.clone())
+        pair.read("training part", self.class_names.clone(), cache)
     }
 
     /// The test part, not read yet; `None` when the folder has a training part only.
     ///
     /// Opening it gives it the classes of the training labels, where there are any and no file names the classes.
     #[must_use]
-    pub fn test(&self) -> Option<TestPart> {
+    pub fn test(&self, cache: Option<PixelCache>) -> Option<TestPart> {
         let pair = self.test.clone()?;
         let train_labels = self.train.as_ref().map(|train| train.labels.clone());
         let mut names = self.class_names.clone();
@@ -289,7 +306,7 @@ impl IdxFolder {
             if let (None, Some(path)) = (&names, train_labels) {
                 names = Some(class_names::numbers(class_count(&read_labels(&path)?)));
             }
-            pair.read("test part", names)
+            pair.read("test part", names, cache.as_ref())
         }))
     }
 }
@@ -314,10 +331,16 @@ impl Pair {
     }
 
     /// Reads both files; without names, the classes are as many numbers as the labels need.
-    fn read(&self, part: &str, names: Option<Vec<String>>) -> Result<Dataset, Error> {
+    fn read(
+        &self,
+        part: &str,
+        names: Option<Vec<String>>,
+        cache: Option<&PixelCache>,
+    ) -> Result<Dataset, Error> {
         let labels = read_labels(&self.labels)?;
-        let IdxImages { rows, columns, pixels } = read_images(&self.images)?;
-        let count = pixels.len() / (rows * columns);
+        let mut images = Growing::new(cache);
+        let sizes = append_images(&self.images, &mut images)?;
+        let (count, shape) = (sizes[0], ImageShape::grey(sizes[1], sizes[2]));
         let folder = self.images.parent().unwrap_or(Path::new("."));
         let description = format!("{} ({part})", folder.display());
         if count != labels.len() {
@@ -334,7 +357,7 @@ impl Pair {
         }
         let names = names.unwrap_or_else(|| class_names::numbers(class_count(&labels)));
         let labels = labels.into_iter().map(u32::from).collect();
-        Dataset::new(description, ImageShape::grey(rows, columns), pixels, labels, names)
+        images.dataset(description, shape, labels, names)
     }
 }
 

@@ -12,6 +12,7 @@ mod folders;
 pub mod idx;
 mod listing;
 mod matlab;
+pub mod npy;
 pub mod npz;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -228,13 +229,14 @@ impl Source {
         sizing: Option<Sizing>,
         decoding: impl Into<Decoding>,
     ) -> Result<Training, Error> {
+        let decoding = decoding.into();
+        let cache = decoding.cache.as_ref();
         match self {
-            Self::Idx(folder) => folder.train().map(Training::whole),
-            Self::Npz(file) => file.train(),
-            Self::Cifar(folder) => folder.train().map(Training::whole),
+            Self::Idx(folder) => folder.train(cache).map(Training::whole),
+            Self::Npz(file) => file.train(cache),
+            Self::Cifar(folder) => folder.train(cache).map(Training::whole),
             Self::Svhn(folder) => folder.train().map(Training::whole),
             Self::Pictures(listing) => {
-                let decoding = decoding.into();
                 listing.train(chosen(listing, sizing, &decoding)?, &decoding)
             }
         }
@@ -249,15 +251,13 @@ impl Source {
         sizing: Option<Sizing>,
         decoding: impl Into<Decoding>,
     ) -> Result<Option<TestPart>, Error> {
+        let decoding = decoding.into();
         Ok(match self {
-            Self::Idx(folder) => folder.test(),
-            Self::Npz(file) => file.test(),
-            Self::Cifar(folder) => folder.test(),
+            Self::Idx(folder) => folder.test(decoding.cache),
+            Self::Npz(file) => file.test(decoding.cache),
+            Self::Cifar(folder) => folder.test(decoding.cache),
             Self::Svhn(folder) => folder.test(),
-            Self::Pictures(listing) => {
-                let decoding = decoding.into();
-                listing.test(chosen(listing, sizing, &decoding)?, &decoding)
-            }
+            Self::Pictures(listing) => listing.test(chosen(listing, sizing, &decoding)?, &decoding),
         })
     }
 }
