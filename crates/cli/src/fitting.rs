@@ -42,7 +42,8 @@ pub(crate) fn fitted(
             config = with_what_was_said(&chosen, config, settings)?;
             choice = Some(chosen);
         } else {
-            config = fitted_to_data(config, preset, settings, &opened);
+            config = fitted_to_data(config, preset, &opened);
+            set_aside(&mut config, settings, &mut opened)?;
         }
     }
     as_said(&mut config, settings, augmentation, &opened);
@@ -80,20 +81,31 @@ fn with_what_was_said(
     Ok(settings.overlay_options(Config { data, images, ..said })?)
 }
 
-fn fitted_to_data(
-    mut config: Config,
-    preset: Option<&Preset>,
+/// Sets images aside where no option said how many. What a file says holds where there are enough images.
+pub(crate) fn set_aside(
+    config: &mut Config,
     settings: &Settings,
-    opened: &Opened,
-) -> Config {
+    opened: &mut Opened,
+) -> Result<(), Failure> {
     let (validation, test) = automatic::held_out(opened);
     if settings.test.is_none() && config.test == 0 {
         config.test = test;
     }
-    let Some(preset) = preset else { return config };
-    if settings.validation.is_none() {
-        config.validation = config.validation.min(validation);
+    let images = opened.train.len();
+    let is_said = settings.file_has("validation")? && config.validation + config.test < images;
+    if settings.validation.is_none() && !is_said && config.validation > validation {
+        config.validation = validation;
+        if opened.validation.is_none() {
+            opened.notes.push(format!(
+                "{validation} images are set aside for validation, because there are {images} in all (--validation changes it)"
+            ));
+        }
     }
+    Ok(())
+}
+
+fn fitted_to_data(mut config: Config, preset: Option<&Preset>, opened: &Opened) -> Config {
+    let Some(preset) = preset else { return config };
     let fitted = preset.fitted(opened.train.shape(), opened.train.class_names().len());
     config.network = fitted.network;
     if config.augmentation == preset.config().augmentation {

@@ -11,6 +11,7 @@ use percept::train::automatic::Quality;
 use percept::train::config::Config;
 use percept::train::error::TrainError;
 use percept::train::presets;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 /// What a person can set.
@@ -32,6 +33,9 @@ pub(crate) struct Settings {
     /// without the file
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What is in that file, once it was read
+    #[arg(skip)]
+    text: OnceCell<String>,
     /// Passes over the training images
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u32>,
@@ -203,14 +207,14 @@ impl Settings {
     /// Exit code 2, naming the file, also where it names a network beside `--quality`.
     pub(crate) fn over_file(&self, config: Config) -> Result<Config, Failure> {
         let Some((name, text)) = self.file()? else { return Ok(config) };
-        if self.quality.is_some() && Config::names_network(&text) {
+        if self.quality.is_some() && Config::names(text, "network") {
             let message = format!("--quality chooses a network, but `{name}` names one");
             return Err(
                 Failure::usage(message).hint("leave out --quality, or the network in the file")
             );
         }
         let mut config =
-            config.overlaid(&text).map_err(|error| Failure::from(error).about(&name))?;
+            config.overlaid(text).map_err(|error| Failure::from(error).about(&name))?;
         // A network that was named beside the file is meant.
         if self.network.is_some() {
             config.network = self.with_network()?.network;
@@ -218,10 +222,16 @@ impl Settings {
         Ok(config)
     }
 
-    /// Name and text of the file of settings.
-    fn file(&self) -> Result<Option<(String, String)>, Failure> {
+    /// Name and text of the file of settings, which is read once: it may be a pipe.
+    fn file(&self) -> Result<Option<(String, &str)>, Failure> {
         let Some(path) = &self.config else { return Ok(None) };
-        let text = read_text(path).map_err(|failure| failure.hint("check the path"))?;
+        let text = match self.text.get() {
+            Some(text) => text,
+            None => {
+                let text = read_text(path).map_err(|failure| failure.hint("check the path"))?;
+                self.text.get_or_init(|| text)
+            }
+        };
         Ok(Some((path.display().to_string(), text)))
     }
 
@@ -230,8 +240,15 @@ impl Settings {
     /// # Errors
     /// Exit code 2, where the file cannot be read.
     pub(crate) fn leaves_the_choice(&self) -> Result<bool, Failure> {
-        let in_file = self.file()?.is_some_and(|(_, text)| Config::names_network(&text));
-        Ok(self.network.is_none() && !in_file)
+        Ok(self.network.is_none() && !self.file_has("network")?)
+    }
+
+    /// Whether the file of settings says something of this.
+    ///
+    /// # Errors
+    /// Exit code 2, where the file cannot be read.
+    pub(crate) fn file_has(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.file()?.is_some_and(|(_, text)| Config::names(text, name)))
     }
 
     /// How good against how fast.

@@ -1,6 +1,7 @@
 //! `percept train --from MODEL`: training that starts from a model.
 
 use crate::failure::Failure;
+use crate::fitting::set_aside;
 use crate::number::grouped;
 use crate::reading::{FormatSettings, ImageSettings};
 use crate::settings::Settings;
@@ -8,7 +9,6 @@ use crate::{opened_model, safe_text};
 use clap::Args;
 use percept::data::Decoding;
 use percept::data::sources::Reading;
-use percept::train::automatic;
 use percept::train::config::Config;
 use percept::train::presets;
 use percept::train::session::LoadedModel;
@@ -56,9 +56,9 @@ impl TransferSettings {
         let sizing = model.preprocessing.sizing();
         let mut opened = sources::open_for(&config.data, &reading, sizing, decoding)?;
         config.images = opened.reading.clone();
+        set_aside(&mut config, settings, &mut opened)?;
         let classes = opened.train.class_names();
         config.network = transfer::network_for(&model.model.spec, classes.len())?;
-        set_aside(&mut config, &opened, settings);
         let learned = self.transfer(&model, &config, classes);
         opened.notes.push(taken_over(path, &model, classes, &learned));
         config.transfer = Some(learned);
@@ -97,17 +97,6 @@ fn base(model: &LoadedModel) -> Config {
     };
     config.loss.class_weights.clear();
     config
-}
-
-/// Images that are set aside where nobody said how many.
-fn set_aside(config: &mut Config, opened: &Opened, settings: &Settings) {
-    let (validation, test) = automatic::held_out(opened);
-    if settings.test.is_none() && config.test == 0 {
-        config.test = test;
-    }
-    if settings.validation.is_none() {
-        config.validation = config.validation.min(validation);
-    }
 }
 
 /// Gives a training on few images steps enough, and says so.

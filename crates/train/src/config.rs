@@ -110,10 +110,10 @@ impl Config {
         base.try_into().map_err(reason)
     }
 
-    /// Whether a text of settings has a network.
+    /// Whether a text of settings has something of this name: `network`, `validation`.
     #[must_use]
-    pub fn names_network(text: &str) -> bool {
-        text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("network"))
+    pub fn names(text: &str, name: &str) -> bool {
+        text.parse::<toml::Table>().is_ok_and(|table| table.contains_key(name))
     }
 
     /// How the arithmetic is done on an instruction set.

@@ -201,9 +201,12 @@ fn a_network_of_ones_own_gets_pictures_of_its_size() {
     let folder = folder();
     let network = "name = 'tiny'\ninput = [10, 12, 1]\nlayers = [{ kind = 'flatten' }, { kind = 'dense', out_features = 3 }]";
     fs::write(folder.path().join("tiny.toml"), network).expect("written");
-    let line = "train --data pets --network tiny.toml --epochs 1 --validation 9 --out run";
+    let line = "train --data pets --network tiny.toml --epochs 1 --out run";
     let training = program::line(folder.path(), line).well();
-    assert!(training.stderr.contains("10x12x1"), "{}", training.stderr);
+    let said = "9 images are set aside for validation, because there are 90 in all (--validation";
+    for words in ["10x12x1", said] {
+        assert!(training.stderr.contains(words), "{words}: {}", training.stderr);
+    }
     let line = "train --data pets --network mlp --epochs 1 --size 8x9 --colour off --fit stretch --test 30 --out other";
     let training = program::line(folder.path(), line).well();
     assert!(
