@@ -27,6 +27,7 @@ pub struct Aligned<T: Element> {
     len: usize,
     /// Bytes from the beginning of the allocation to `start`.
     skipped: usize,
+    huge_pages: usize,
 }
 
 impl<T: Element> Aligned<T> {
@@ -36,21 +37,35 @@ impl<T: Element> Aligned<T> {
     /// When `len` numbers do not fit into the address space.
     #[must_use]
     pub fn zeros(len: usize) -> Self {
+        Self::in_pages(len, Self::huge_pages(len))
+    }
+
+    /// A buffer of `len` zeros of which only a part may ever be touched. It lies in small pages: the system clears all of a
+    /// huge one when its first number is touched.
+    ///
+    /// # Panics
+    /// As [`zeros`](Self::zeros).
+    #[must_use]
+    pub fn sparse_zeros(len: usize) -> Self {
+        Self::in_pages(len, 0)
+    }
+
+    fn in_pages(len: usize, huge_pages: usize) -> Self {
         if len == 0 {
-            return Self { start: NonNull::dangling(), len, skipped: 0 };
+            return Self { start: NonNull::dangling(), len, skipped: 0, huge_pages };
         }
-        let layout = Self::layout(len);
+        let layout = Self::layout(len, huge_pages);
         // SAFETY: the layout's size is not zero.
         let memory = unsafe { alloc_zeroed(layout) };
-        let skipped = memory.addr().next_multiple_of(Self::alignment(len)) - memory.addr();
+        let skipped = memory.addr().next_multiple_of(Self::alignment(huge_pages)) - memory.addr();
         // Fewer bytes are skipped than the alignment, for which the layout has room.
         let start = memory.wrapping_add(skipped).cast::<T>();
         let Some(start) = NonNull::new(start).filter(|_| !memory.is_null()) else {
             handle_alloc_error(layout)
         };
         // SAFETY: `layout` has room for whole pages behind the aligned start.
-        unsafe { advise_huge_pages(start.cast(), Self::huge_pages(len)) };
-        Self { start, len, skipped }
+        unsafe { advise_huge_pages(start.cast(), huge_pages) };
+        Self { start, len, skipped, huge_pages }
     }
 
     /// A buffer with the numbers of a slice.
@@ -68,17 +83,16 @@ impl<T: Element> Aligned<T> {
         len / page + usize::from(len % page > page / 4 * 3)
     }
 
-    /// What the first of `len` numbers is aligned to, in bytes.
-    fn alignment(len: usize) -> usize {
-        if Self::huge_pages(len) > 0 { HUGE_PAGE } else { ALIGNMENT }
+    /// What the first number is aligned to, in bytes.
+    fn alignment(huge_pages: usize) -> usize {
+        if huge_pages > 0 { HUGE_PAGE } else { ALIGNMENT }
     }
 
     /// Room for `len` numbers, and for their huge pages, from the next aligned address on.
-    fn layout(len: usize) -> Layout {
-        let bytes =
-            len.checked_mul(size_of::<T>()).map(|b| b.max(Self::huge_pages(len) * HUGE_PAGE));
+    fn layout(len: usize, huge_pages: usize) -> Layout {
+        let bytes = len.checked_mul(size_of::<T>()).map(|b| b.max(huge_pages * HUGE_PAGE));
         bytes
-            .and_then(|bytes| bytes.checked_add(Self::alignment(len)))
+            .and_then(|bytes| bytes.checked_add(Self::alignment(huge_pages)))
             .and_then(|bytes| Layout::from_size_align(bytes, PLAIN_ALIGNMENT).ok())
             .expect("the buffer fits into the address space")
     }
@@ -113,8 +127,8 @@ impl<T: Element> Drop for Aligned<T> {
     fn drop(&mut self) {
         if self.len > 0 {
             let memory = self.start.as_ptr().cast::<u8>().wrapping_sub(self.skipped);
-            // SAFETY: allocated in `zeros` with this layout, freed only here.
-            unsafe { dealloc(memory, Self::layout(self.len)) }
+            // SAFETY: allocated in `in_pages` with this layout, freed only here.
+            unsafe { dealloc(memory, Self::layout(self.len, self.huge_pages)) }
         }
     }
 }
@@ -162,12 +176,14 @@ mod tests {
     fn zeroed_aligned_and_writable() {
         let page = HUGE_PAGE / size_of::<f32>();
         for len in [0, 1, 15, 16, 17, 1000, page / 4 * 3, page - 1, page, page + 1, 3 * page] {
-            let mut buffer = Aligned::<f32>::zeros(len);
-            assert!(buffer.iter().all(|x| *x == 0.0));
-            let alignment = if len <= page / 4 * 3 { ALIGNMENT } else { HUGE_PAGE };
-            assert!(len == 0 || buffer.as_ptr().addr().is_multiple_of(alignment));
-            buffer.fill(3.0);
-            assert_eq!(&*buffer.clone(), &vec![3.0; len][..]);
+            let huge = if len <= page / 4 * 3 { ALIGNMENT } else { HUGE_PAGE };
+            let all = [(Aligned::<f32>::zeros(len), huge), (Aligned::sparse_zeros(len), ALIGNMENT)];
+            for (mut buffer, alignment) in all {
+                assert!(buffer.iter().all(|x| *x == 0.0));
+                assert!(len == 0 || buffer.as_ptr().addr().is_multiple_of(alignment));
+                buffer.fill(3.0);
+                assert_eq!(&*buffer.clone(), &vec![3.0; len][..]);
+            }
         }
     }
 }

@@ -64,15 +64,15 @@ impl<T: Element> Predictor<T> {
         let workers = (0..crew.threads())
             .map(|index| Worker {
                 index,
-                arena: Aligned::zeros(plan.arena_len()),
+                arena: Aligned::sparse_zeros(plan.arena_len()),
                 targets: vec![Target::default(); chunk],
             })
             .collect();
         let scratch =
-            (0..crew.threads()).map(|_| Aligned::zeros(plan.band_scratch_len())).collect();
+            (0..crew.threads()).map(|_| Aligned::sparse_zeros(plan.band_scratch_len())).collect();
         let mut predictor = Self {
             scratch,
-            values: Aligned::zeros(network.values().len()),
+            values: Aligned::sparse_zeros(network.values().len()),
             packed: Aligned::zeros(plan.packed_len()),
             input_len: network.description().input.len(),
             plan,
