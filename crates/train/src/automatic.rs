@@ -7,7 +7,8 @@ use crate::class_weights::balanced;
 use crate::config::Config;
 use crate::presets::{self, Preset};
 use crate::sources::Opened;
-use percept_data::{Augmentation, Mirror, Outside};
+use percept_data::Augmentation;
+use percept_data::sources::Format;
 use serde::{Deserialize, Serialize};
 
 /// How long the training may take for how good a network.
@@ -143,11 +144,11 @@ fn network(quality: Quality, images: usize) -> (&'static Preset, String) {
     (preset, format!("network {name}, {why} (--quality and --network change it)"))
 }
 
-/// Small sets need more passes and smaller batches for the same number of steps. Chunks leave work for eight threads. The
+/// Small sets need more passes, with the cube root of how much smaller they are, and smaller batches for steps enough. Chunks leave work for eight threads. The
 /// learning rate stays: Muon's steps are as long whatever the gradient.
 fn plan(config: &mut Config, quality: Quality, images: usize) -> String {
     let (_, passes) = quality.plan();
-    let epochs = passes * (USUAL_IMAGES / images.max(1) as f64).sqrt();
+    let epochs = passes * (USUAL_IMAGES / images.max(1) as f64).cbrt();
     config.epochs = epochs.round().clamp(1.0, MOST_EPOCHS) as u32;
     let usual = config.batch_size;
     let batch = (images / STEPS).max(1).next_power_of_two();
@@ -182,23 +183,15 @@ fn augmentation(opened: &Opened) -> (Augmentation, String) {
     let dataset = &opened.train;
     let shape = dataset.shape();
     let side = shape.height.min(shape.width);
-    let signs = dataset.class_names().iter().all(|name| name.chars().count() == 1);
+    // MedMNIST numbers its classes, and has no digits.
+    let signs = opened.reading.format != Some(Format::Npz)
+        && dataset.class_names().iter().all(|name| name.chars().count() == 1);
     let (augmentation, what) = if signs {
         let words = "turned, stretched and shifted a little but not mirrored, because classes that are named by one \
                      character are digits or letters";
         (presets::augmentation_of_signs(side), words)
-    } else if shape.channels == 3 {
-        let words = "mirrored and shifted, because they are in colour, as photographs are";
-        (Augmentation::photos(side), words)
     } else {
-        let words =
-            "mirrored, turned, stretched and shifted a little, as grey pictures of things are";
-        let augmentation = Augmentation {
-            mirror: Mirror::Alternating,
-            outside: Outside::Reflect,
-            ..presets::augmentation_of_signs(side)
-        };
-        (augmentation, words)
+        (Augmentation::photos(side), "mirrored and shifted, as suits pictures of things")
     };
     (augmentation, format!("training images are {what} (--augmentation changes it)"))
 }
@@ -207,7 +200,7 @@ fn augmentation(opened: &Opened) -> (Augmentation, String) {
 mod tests {
     use super::*;
     use percept_data::sources::Reading;
-    use percept_data::{Dataset, ImageShape};
+    use percept_data::{Dataset, ImageShape, Mirror};
     use std::sync::Arc;
 
     fn opened(shape: ImageShape, images: usize, names: &[&str]) -> Opened {
@@ -233,9 +226,13 @@ mod tests {
             (colour, ["0", "1"], Mirror::Off),
             (ImageShape::grey(28, 28), ["é", "b"], Mirror::Off),
         ] {
-            let chosen = choose(Quality::Balanced, &opened(shape, 40, &names));
+            let mut opened = opened(shape, 40, &names);
+            let chosen = choose(Quality::Balanced, &opened);
             assert_eq!(chosen.config.augmentation.mirror, mirror, "{shape} {names:?}");
             chosen.config.augmentation.check().unwrap();
+            opened.reading.format = Some(Format::Npz);
+            let chosen = choose(Quality::Balanced, &opened);
+            assert_eq!(chosen.config.augmentation.mirror, Mirror::Alternating);
         }
     }
 
@@ -252,8 +249,8 @@ mod tests {
         // A fifth for the test, a tenth for validation but at most 5,000.
         assert_eq!((small.test, small.validation), (400, 200));
         assert_eq!((large.test, large.validation), (14_000, 5000));
-        // Sixteen passes at 50,000: the root of 50,000 / 1,400 more, and of 50,000 / 51,000.
-        assert_eq!((small.epochs, large.epochs), (96, 16));
+        // Sixteen passes at 50,000: the cube root of 50,000 / 1,400 more, and of 50,000 / 51,000.
+        assert_eq!((small.epochs, large.epochs), (53, 16));
         assert_eq!((small.batch_size, large.batch_size), (64, 512));
         assert_eq!((small.chunk_size, large.chunk_size), (16, 64));
     }

@@ -7,6 +7,8 @@
 //! - MD5, classes, numbers of images and licences of MedMNIST: `medmnist/info.py` (version 3, Zenodo record 10519652) of MedMNIST/MedMNIST;
 //! - sizes and SHA-256 of all but MedMNIST: `tensorflow_datasets/url_checksums/*.txt` of tensorflow/datasets. Its size of EMNIST is
 //!   that of the file at the former address, which has the same MD5;
+//! - licences: SVHN's page (<http://ufldl.stanford.edu/housenumbers/>) says "for non-commercial use only"; the pages of CIFAR and EMNIST
+//!   name none, and data set cards of others call CIFAR's unknown;
 //! - the size of PathMNIST: its transfer as people have logged it. The sizes of the other MedMNIST files are left out, being known
 //!   from no source that could be checked.
 
