@@ -7,8 +7,8 @@ use crate::class_weights::balanced;
 use crate::config::Config;
 use crate::presets::{self, Preset};
 use crate::sources::Opened;
-use percept_data::Augmentation;
 use percept_data::sources::Format;
+use percept_data::{Augmentation, Mirror};
 use serde::{Deserialize, Serialize};
 
 /// How long the training may take for how good a network.
@@ -183,10 +183,11 @@ fn augmentation(opened: &Opened) -> (Augmentation, String) {
     let dataset = &opened.train;
     let shape = dataset.shape();
     let side = shape.height.min(shape.width);
-    // MedMNIST numbers its classes, and has no digits.
-    let signs = opened.reading.format != Some(Format::Npz)
-        && dataset.class_names().iter().all(|name| name.chars().count() == 1);
-    let (augmentation, what) = if signs {
+    let signs = dataset.class_names().iter().all(|name| name.chars().count() == 1);
+    let (augmentation, what) = if are_numbered(opened) {
+        let words = "shifted but not mirrored, because classes that have nothing but numbers may be digits or things";
+        (Augmentation { mirror: Mirror::Off, ..Augmentation::photos(side) }, words)
+    } else if signs {
         let words = "turned, stretched and shifted a little but not mirrored, because classes that are named by one \
                      character are digits or letters";
         (presets::augmentation_of_signs(side), words)
@@ -196,11 +197,18 @@ fn augmentation(opened: &Opened) -> (Augmentation, String) {
     (augmentation, format!("training images are {what} (--augmentation changes it)"))
 }
 
+/// Whether the classes are numbered because the format has no names: Fashion-MNIST's clothes and MNIST's digits alike.
+fn are_numbered(opened: &Opened) -> bool {
+    let is_nameless = matches!(opened.reading.format, Some(Format::Idx | Format::Npz));
+    let mut names = opened.train.class_names().iter().enumerate();
+    is_nameless && names.all(|(at, name)| *name == at.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use percept_data::sources::Reading;
-    use percept_data::{Dataset, ImageShape, Mirror};
+    use percept_data::{Dataset, ImageShape};
     use std::sync::Arc;
 
     fn opened(shape: ImageShape, images: usize, names: &[&str]) -> Opened {
@@ -226,13 +234,25 @@ mod tests {
             (colour, ["0", "1"], Mirror::Off),
             (ImageShape::grey(28, 28), ["é", "b"], Mirror::Off),
         ] {
-            let mut opened = opened(shape, 40, &names);
-            let chosen = choose(Quality::Balanced, &opened);
+            let chosen = choose(Quality::Balanced, &opened(shape, 40, &names));
             assert_eq!(chosen.config.augmentation.mirror, mirror, "{shape} {names:?}");
             chosen.config.augmentation.check().unwrap();
-            opened.reading.format = Some(Format::Npz);
-            let chosen = choose(Quality::Balanced, &opened);
-            assert_eq!(chosen.config.augmentation.mirror, Mirror::Alternating);
+        }
+    }
+
+    #[test]
+    fn what_may_be_digits_or_things_is_shifted() {
+        let augmentation = |format, names: &[&str]| {
+            let mut opened = opened(ImageShape::grey(32, 32), 40, names);
+            opened.reading.format = Some(format);
+            choose(Quality::Balanced, &opened).config.augmentation
+        };
+        let shifted = Augmentation { mirror: Mirror::Off, ..Augmentation::photos(32) };
+        assert_eq!(augmentation(Format::Idx, &["0", "1"]), shifted);
+        assert_eq!(augmentation(Format::Npz, &["0", "1"]), shifted);
+        assert_eq!(augmentation(Format::Idx, &["coat", "bag"]), Augmentation::photos(32));
+        for (format, names) in [(Format::Idx, ["a", "b"]), (Format::Folders, ["0", "1"])] {
+            assert_eq!(augmentation(format, &names), presets::augmentation_of_signs(32));
         }
     }
 
