@@ -53,10 +53,10 @@ impl<'a> Growing<'a> {
     /// Appends bytes.
     ///
     /// # Errors
-    /// [`Error::Setting`] when memory is not enough, where no file may be made.
+    /// [`Error::Setting`] when memory is not enough, where no file may be made; [`Error::Io`] when a file cannot be read back.
     pub(crate) fn extend(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if self.memory.len() + bytes.len() > self.most_in_memory {
-            self.move_out();
+            self.move_out()?;
         }
         self.memory.try_reserve(bytes.len()).map_err(|_| {
             let expected = "given, so that pixels that do not fit into memory lie in a file";
@@ -67,50 +67,62 @@ impl<'a> Growing<'a> {
         Ok(())
     }
 
-    /// Moves what is in memory to the file. Where there can be none, everything is held in memory from now on.
-    fn move_out(&mut self) {
-        let Some(cache) = self.cache else { return };
-        if let Err(error) = self.write(cache) {
-            self.cache = None;
-            self.note = Some(format!(
-                "the pixels are held in memory, because they cannot be put into {}: {error}",
-                cache.folder.display()
-            ));
+    /// Moves what is in memory to the file. Where that fails, everything is held in memory from now on.
+    fn move_out(&mut self) -> Result<(), Error> {
+        let Some(cache) = self.cache else { return Ok(()) };
+        let Err(error) = self.write(cache) else { return Ok(()) };
+        if let Some(file) = self.file.take() {
+            self.read_back(&file)
+                .map_err(|source| in_folder("read pixels back from", cache, source))?;
         }
+        self.cache = None;
+        self.note = Some(format!(
+            "the pixels are held in memory, because they cannot be put into {}: {error}",
+            cache.folder.display()
+        ));
+        Ok(())
     }
 
     fn write(&mut self, cache: &PixelCache) -> io::Result<()> {
-        let file = match self.file.take() {
+        let file = match &mut self.file {
             Some(file) => file,
-            None => cache.begin(1)?,
+            none => none.insert(cache.begin(1)?),
         };
         file.write(self.in_file, &self.memory);
         if let Some(error) = file.failure() {
-            let mut all = file.pixels(self.in_file)?.to_vec();
-            all.append(&mut self.memory);
-            (self.memory, self.in_file) = (all, 0);
             return Err(error);
         }
         self.in_file += self.memory.len();
         self.memory.clear();
-        self.file = Some(file);
         Ok(())
     }
 
-    fn pixels(&mut self) -> io::Result<Pixels> {
+    fn read_back(&mut self, file: &Unfinished) -> io::Result<()> {
+        let written = file.pixels(self.in_file)?;
+        let mut all = Vec::new();
+        all.try_reserve_exact(written.len() + self.memory.len())?;
+        all.extend_from_slice(&written);
+        all.append(&mut self.memory);
+        (self.memory, self.in_file) = (all, 0);
+        Ok(())
+    }
+
+    fn pixels(&mut self) -> Result<Pixels, Error> {
         if self.file.is_some() {
-            self.move_out();
+            self.move_out()?;
         }
-        match &self.file {
-            Some(file) => file.pixels(self.in_file),
-            None => Ok(std::mem::take(&mut self.memory).into()),
+        match (&self.file, self.cache) {
+            (Some(file), Some(cache)) => file
+                .pixels(self.in_file)
+                .map_err(|source| in_folder("map a file in", cache, source)),
+            _ => Ok(std::mem::take(&mut self.memory).into()),
         }
     }
 
     /// The data set of these pixels.
     ///
     /// # Errors
-    /// As [`Dataset::new`]; [`Error::Io`] when the file cannot be mapped.
+    /// As [`Dataset::new`]; [`Error::Io`] when the file cannot be mapped or read back.
     pub(crate) fn dataset(
         mut self,
         description: impl Into<String>,
@@ -118,14 +130,15 @@ impl<'a> Growing<'a> {
         labels: Vec<u32>,
         class_names: Vec<String>,
     ) -> Result<Dataset, Error> {
-        let folder = self.cache.map(|cache| cache.folder.clone()).unwrap_or_default();
-        let unmapped =
-            |source| Error::Io { doing: "map a file of pixels in", path: folder, source };
-        let pixels = self.pixels().map_err(unmapped)?;
+        let pixels = self.pixels()?;
         let notes = self.note.take().into_iter().collect();
         let dataset = Dataset::new(description, shape, pixels, labels, class_names)?;
         dataset.with_origin(Origin { notes, ..Origin::default() })
     }
+}
+
+fn in_folder(doing: &'static str, cache: &PixelCache, source: io::Error) -> Error {
+    Error::Io { doing, path: cache.folder.clone(), source }
 }
 
 #[cfg(test)]
