@@ -44,7 +44,7 @@ const ALL: [Preset; 9] = [
     },
     Preset {
         name: "best",
-        summary: "a wider and deeper network, trained longer, for the last tenth of a per cent",
+        summary: "colour's network for digits, trained longer, for the last tenth of a per cent",
         text: include_str!("../presets/best.toml"),
     },
     Preset {
