@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::presets::{self, Preset};
 use crate::sources::Opened;
 use percept_data::sources::Format;
-use percept_data::{Augmentation, Mirror};
+use percept_data::{Augmentation, Dataset, Mirror};
 use serde::{Deserialize, Serialize};
 
 /// How long the training may take for how good a network.
@@ -184,31 +184,36 @@ fn augmentation(opened: &Opened) -> (Augmentation, String) {
     let shape = dataset.shape();
     let side = shape.height.min(shape.width);
     let signs = dataset.class_names().iter().all(|name| name.chars().count() == 1);
-    let (augmentation, what) = if are_numbered(opened) {
-        let words = "shifted but not mirrored, because classes that have nothing but numbers may be digits or things";
-        (Augmentation { mirror: Mirror::Off, ..Augmentation::photos(side) }, words)
-    } else if signs {
-        let words = "turned, stretched and shifted a little but not mirrored, because classes that are named by one \
-                     character are digits or letters";
-        (presets::augmentation_of_signs(side), words)
-    } else {
-        (Augmentation::photos(side), "mirrored and shifted, as suits pictures of things")
+    let (augmentation, what) = match opened.reading.format {
+        Some(Format::Idx) if are_numbered(dataset) => {
+            let words = "shifted but not mirrored, because classes that have nothing but numbers may be digits or things";
+            (Augmentation { mirror: Mirror::Off, ..Augmentation::photos(side) }, words)
+        }
+        Some(Format::Npz) if are_numbered(dataset) => {
+            let words = "turned, stretched and shifted a little but not mirrored, because classes that have nothing but \
+                         numbers may be digits or organs";
+            (presets::augmentation_of_signs(side), words)
+        }
+        _ if signs => {
+            let words = "turned, stretched and shifted a little but not mirrored, because classes that are named by one \
+                         character are digits or letters";
+            (presets::augmentation_of_signs(side), words)
+        }
+        _ => (Augmentation::photos(side), "mirrored and shifted, as suits pictures of things"),
     };
     (augmentation, format!("training images are {what} (--augmentation changes it)"))
 }
 
-/// Whether the classes are numbered because the format has no names: Fashion-MNIST's clothes and MNIST's digits alike.
-fn are_numbered(opened: &Opened) -> bool {
-    let is_nameless = matches!(opened.reading.format, Some(Format::Idx | Format::Npz));
-    let mut names = opened.train.class_names().iter().enumerate();
-    is_nameless && names.all(|(at, name)| *name == at.to_string())
+/// Whether the classes are numbered because the format has no names: MNIST's digits and Fashion-MNIST's clothes alike.
+fn are_numbered(dataset: &Dataset) -> bool {
+    dataset.class_names().iter().enumerate().all(|(at, name)| *name == at.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use percept_data::ImageShape;
     use percept_data::sources::Reading;
-    use percept_data::{Dataset, ImageShape};
     use std::sync::Arc;
 
     fn opened(shape: ImageShape, images: usize, names: &[&str]) -> Opened {
@@ -249,7 +254,9 @@ mod tests {
         };
         let shifted = Augmentation { mirror: Mirror::Off, ..Augmentation::photos(32) };
         assert_eq!(augmentation(Format::Idx, &["0", "1"]), shifted);
-        assert_eq!(augmentation(Format::Npz, &["0", "1"]), shifted);
+        let numbers: Vec<String> = (0..11).map(|number| number.to_string()).collect();
+        let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+        assert_eq!(augmentation(Format::Npz, &numbers), presets::augmentation_of_signs(32));
         assert_eq!(augmentation(Format::Idx, &["coat", "bag"]), Augmentation::photos(32));
         for (format, names) in [(Format::Idx, ["a", "b"]), (Format::Folders, ["0", "1"])] {
             assert_eq!(augmentation(format, &names), presets::augmentation_of_signs(32));
