@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use percept_data::sources::{self, Format, Reading, Source, npz};
+use percept_data::sources::{self, Format, Reading, Source, npy};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::{fs, process};
@@ -23,7 +23,7 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     // What a packed array may unpack to, and a buffer that doubles.
     let limit = (1 << 20) + 3 * ((64 << 20) + 100 * bytes.len());
-    let _ = percept_fuzz::within(limit, || npz::read_array(bytes, "fuzz"));
+    let _ = percept_fuzz::within(limit, || npy::read_array(bytes, "fuzz"));
     let files = [
         ("x.npz", Format::Npz),
         ("x.tar", Format::Shards),
