@@ -116,7 +116,7 @@ fn a_data_set_need_not_fit_into_memory() {
     assert_eq!(cached(&folder.path().join("small/pixels")), Vec::<PathBuf>::new());
 }
 
-/// The same where the data are pixels already: 157 MiB in an IDX file.
+/// The same where the data are pixels already: 156 MiB in an IDX file.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_array_of_pixels_need_not_fit_into_memory() {

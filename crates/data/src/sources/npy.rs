@@ -38,20 +38,43 @@ pub fn read_array(mut bytes: impl Read, name: &str) -> Result<Array, Error> {
 
 /// An array whose header has been read, and whose bytes come next.
 pub(super) struct Open<'a> {
-    bytes: &'a mut dyn Read,
     pub header: Header,
-    name: &'a str,
+    stream: Stream<'a>,
 }
 
 impl<'a> Open<'a> {
     pub fn new(bytes: &'a mut dyn Read, name: &'a str) -> Result<Self, Error> {
-        let header = Header { dtype: String::new(), shape: Vec::new(), bytes: 0 };
-        let mut array = Self { bytes, name, header };
-        array.header = array.read_header()?;
-        Ok(array)
+        let mut stream = Stream { bytes, name };
+        Ok(Self { header: stream.header()?, stream })
     }
 
-    fn read_header(&mut self) -> Result<Header, Error> {
+    /// Up to so many of its bytes.
+    pub fn take(&mut self, count: u64) -> Result<Vec<u8>, Error> {
+        self.stream.take(count)
+    }
+
+    /// Checks that so many bytes were all, and that no more follow.
+    pub fn end(&mut self, found: u64) -> Result<(), Error> {
+        let (count, expected) = (self.header.bytes, "as many bytes as its header says");
+        if found < count as u64 {
+            let found = format!("{found} of {count} (the array is cut off)");
+            return Err(self.stream.malformed(expected, found));
+        }
+        match self.take(1)?.is_empty() {
+            true => Ok(()),
+            false => Err(self.stream.malformed(expected, format!("more than {count}"))),
+        }
+    }
+}
+
+/// The bytes of an array, and what errors call it.
+struct Stream<'a> {
+    bytes: &'a mut dyn Read,
+    name: &'a str,
+}
+
+impl Stream<'_> {
+    fn header(&mut self) -> Result<Header, Error> {
         let start = self.take(8)?;
         let [0x93, b'N', b'U', b'M', b'P', b'Y', version, _] = *start else {
             return Err(self.malformed("a NumPy array", "another beginning".into()));
@@ -76,20 +99,7 @@ impl<'a> Open<'a> {
         Ok(Header { dtype, shape, bytes })
     }
 
-    /// Checks that so many bytes were all, and that no more follow.
-    pub fn end(&mut self, found: u64) -> Result<(), Error> {
-        let (count, expected) = (self.header.bytes, "as many bytes as its header says");
-        if found < count as u64 {
-            let found = format!("{found} of {count} (the array is cut off)");
-            return Err(self.malformed(expected, found));
-        }
-        match self.take(1)?.is_empty() {
-            true => Ok(()),
-            false => Err(self.malformed(expected, format!("more than {count}"))),
-        }
-    }
-
-    pub fn take(&mut self, count: u64) -> Result<Vec<u8>, Error> {
+    fn take(&mut self, count: u64) -> Result<Vec<u8>, Error> {
         let mut taken = Vec::new();
         let read = (&mut *self.bytes).take(count).read_to_end(&mut taken);
         read.map_err(|error| self.malformed("whole packed data", format!("damage ({error})")))?;
