@@ -188,6 +188,7 @@ fn model_files(spec: &str) -> Result<()> {
         spec: network.spec().clone(),
         optimizer: parameters.clone(),
         average: parameters.clone(),
+        best: parameters.clone(),
         parameters,
         buffers,
         percept_version: "0.1.0".into(),

@@ -8,6 +8,7 @@ use percept::nn::shape::Shape;
 use percept::train::automatic::{self, Chosen};
 use percept::train::class_weights;
 use percept::train::config::Config;
+use percept::train::keep::Keep;
 use percept::train::presets::{self, Preset};
 use percept::train::sources::{self, Opened};
 
@@ -78,7 +79,11 @@ fn with_what_was_said(
 ) -> Result<Config, Failure> {
     let Config { data, images, .. } = config;
     let said = settings.over_file(chosen.config.clone())?;
-    Ok(settings.overlay_options(Config { data, images, ..said })?)
+    let mut said = settings.overlay_options(Config { data, images, ..said })?;
+    if said.validation == 0 && !settings.says_what_to_keep()? {
+        said.keep = Keep::Last;
+    }
+    Ok(said)
 }
 
 /// Sets images aside where no option said how many. What a file says holds where there are enough images.

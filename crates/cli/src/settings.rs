@@ -10,6 +10,7 @@ use percept::nn::schedule::Schedule;
 use percept::train::automatic::Quality;
 use percept::train::config::Config;
 use percept::train::error::TrainError;
+use percept::train::keep::Keep;
 use percept::train::presets;
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,10 @@ pub(crate) struct Settings {
     /// End the training when the validation accuracy reaches this after an epoch: `96%` or `0.96`
     #[arg(long, value_name = "ACCURACY", value_parser = accuracy)]
     stop_at: Option<f64>,
+    /// Which epoch's weights become the model: the last one's, or those with the best validation accuracy, AUC or loss
+    /// (by default the last one's; where no network is named and there are two classes, the best AUC's)
+    #[arg(long, value_enum)]
+    keep: Option<KeepName>,
     /// Images of a step
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
@@ -76,6 +81,30 @@ pub(crate) struct Settings {
     /// Seed of all randomness: the same seed, the same network
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
+}
+
+/// Epochs to keep by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum KeepName {
+    /// The last epoch
+    Last,
+    /// The highest validation accuracy
+    Accuracy,
+    /// The largest area under the ROC curve on the validation images
+    Auc,
+    /// The lowest validation loss
+    Loss,
+}
+
+impl KeepName {
+    fn keep(self) -> Keep {
+        match self {
+            Self::Last => Keep::Last,
+            Self::Accuracy => Keep::Accuracy,
+            Self::Auc => Keep::Auc,
+            Self::Loss => Keep::Loss,
+        }
+    }
 }
 
 /// How much a class counts.
@@ -251,6 +280,14 @@ impl Settings {
         Ok(self.file()?.is_some_and(|(_, text)| Config::names(text, name)))
     }
 
+    /// Whether an option or the file of settings names the epoch to keep.
+    ///
+    /// # Errors
+    /// Exit code 2, where the file cannot be read.
+    pub(crate) fn says_what_to_keep(&self) -> Result<bool, Failure> {
+        Ok(self.keep.is_some() || self.file_has("keep")?)
+    }
+
     /// How good against how fast.
     pub(crate) fn quality(&self) -> Quality {
         match self.quality {
@@ -300,6 +337,7 @@ impl Settings {
             (config.epochs, config.steps) = (epochs, None);
         }
         config.stop_at = self.stop_at.or(config.stop_at);
+        config.keep = self.keep.map_or(config.keep, KeepName::keep);
         config.batch_size = self.batch_size.unwrap_or(config.batch_size);
         config.validation = self.validation.unwrap_or(config.validation);
         config.test = self.test.unwrap_or(config.test);

@@ -10,6 +10,7 @@ use clap::Args;
 use percept::data::Decoding;
 use percept::data::sources::Reading;
 use percept::train::config::Config;
+use percept::train::keep::Keep;
 use percept::train::presets;
 use percept::train::session::LoadedModel;
 use percept::train::sources::{self, Opened};
@@ -88,6 +89,7 @@ fn base(model: &LoadedModel) -> Config {
     let mut config = Config {
         steps: None,
         stop_at: None,
+        keep: Keep::Last,
         test: 0,
         precision: None,
         transfer: None,

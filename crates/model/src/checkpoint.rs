@@ -14,8 +14,8 @@ const IN_MEMORY: &str = "the checkpoint in memory";
 const NUMBER: &str = "number/";
 const TEXT: &str = "text/";
 
-/// Names of the four groups of tensors, as they begin the names in the file.
-const GROUPS: [&str; 4] = ["parameter/", "buffer/", "optimizer/", "average/"];
+/// Names of the groups of tensors, as they begin the names in the file.
+const GROUPS: [&str; 5] = ["parameter/", "buffer/", "optimizer/", "average/", "best/"];
 
 /// A training run at rest between two steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Checkpoint {
     pub optimizer: Vec<Tensor>,
     /// The moving average of the weights; empty where none is kept.
     pub average: Vec<Tensor>,
+    /// Parameters and buffers of the best epoch so far; empty where none is kept.
+    pub best: Vec<Tensor>,
     /// Version of percept that is training.
     pub percept_version: String,
     /// Updates done.
@@ -92,7 +94,7 @@ impl Checkpoint {
 
     /// All tensors, as they are named in the file.
     fn tensors(&self) -> Vec<Tensor> {
-        let groups = [&self.parameters, &self.buffers, &self.optimizer, &self.average];
+        let groups = [&self.parameters, &self.buffers, &self.optimizer, &self.average, &self.best];
         let named = GROUPS.iter().zip(groups);
         named.flat_map(|(group, tensors)| tensors.iter().map(|t| in_group(group, t))).collect()
     }
@@ -119,7 +121,7 @@ impl Checkpoint {
 
     fn from_container(origin: &str, container: Container) -> Result<Self, ModelError> {
         let Container { metadata, tensors } = container;
-        let [parameters, buffers, optimizer, average] = split(origin, tensors)?;
+        let [parameters, buffers, optimizer, average, best] = split(origin, tensors)?;
         let texts = metadata.group(TEXT).map(|(name, text)| (name.to_owned(), text.to_owned()));
         Ok(Self {
             spec: metadata.spec(origin)?,
@@ -127,6 +129,7 @@ impl Checkpoint {
             buffers,
             optimizer,
             average,
+            best,
             percept_version: metadata.text(origin, "percept_version")?.to_owned(),
             step: metadata.number(origin, "step")?,
             epoch: metadata.number(origin, "epoch")?,
@@ -145,8 +148,8 @@ fn in_group(group: &str, tensor: &Tensor) -> Tensor {
 }
 
 /// Sorts tensors into their groups and takes the group's name away.
-fn split(origin: &str, tensors: Vec<Tensor>) -> Result<[Vec<Tensor>; 4], ModelError> {
-    let mut groups: [Vec<Tensor>; 4] = Default::default();
+fn split(origin: &str, tensors: Vec<Tensor>) -> Result<[Vec<Tensor>; GROUPS.len()], ModelError> {
+    let mut groups: [Vec<Tensor>; GROUPS.len()] = Default::default();
     for mut tensor in tensors {
         let Some(group) = GROUPS.iter().position(|group| tensor.name.starts_with(group)) else {
             let origin = origin.to_owned();

@@ -5,6 +5,7 @@
 
 use crate::class_weights::balanced;
 use crate::config::Config;
+use crate::keep::Keep;
 use crate::presets::{self, Preset};
 use crate::sources::Opened;
 use percept_data::sources::Format;
@@ -108,6 +109,9 @@ pub fn choose(quality: Quality, opened: &Opened) -> Chosen {
             |chosen: &Config, now: &Config| chosen.loss.class_weights == now.loss.class_weights;
         notes.push(Note { holds: same_weights, text });
     }
+    if let Some(text) = keep(&mut config, opened.train.class_names().len()) {
+        notes.push(Note { holds: |chosen, now| chosen.keep == now.keep, text });
+    }
     Chosen { config, notes }
 }
 
@@ -176,6 +180,22 @@ fn weigh(config: &mut Config, counts: &[usize]) -> Option<String> {
         "classes are weighted by their number of images, because the largest has {ratio:.1} times as many as the smallest \
          (--class-weights none changes it)"
     ))
+}
+
+/// The area under a curve of fewer images says too little to choose by.
+const FEWEST_FOR_AN_AREA: usize = 100;
+
+/// Two classes are mostly told apart to find one of them, whatever threshold serves: the epoch is chosen that orders the
+/// images best. It is often not the last one, where accuracy still grows while the worst mistakes become surer.
+fn keep(config: &mut Config, classes: usize) -> Option<String> {
+    if classes != 2 || config.validation < FEWEST_FOR_AN_AREA {
+        return None;
+    }
+    config.keep = Keep::Auc;
+    Some(
+        "the epoch with the best validation AUC becomes the model, because there are two classes (--keep changes it)"
+            .to_owned(),
+    )
 }
 
 /// Photographs are mirrored; digits and letters are not, for they would be others or none.
@@ -290,6 +310,17 @@ mod tests {
         let note = weigh(&mut config, &[30, 10]).unwrap();
         assert_eq!(config.loss.class_weights, [40.0 / 60.0, 40.0 / 20.0]);
         assert!(note.contains("3.0 times") && note.contains("--class-weights"), "{note}");
+    }
+
+    #[test]
+    fn of_two_classes_the_best_auc_is_kept() {
+        let kept = |images, names: &[&str]| {
+            choose(Quality::Balanced, &opened(ImageShape::grey(8, 8), images, names)).config.keep
+        };
+        // A tenth is for validation.
+        assert_eq!(kept(1000, &["ill", "well"]), Keep::Auc);
+        assert_eq!(kept(990, &["ill", "well"]), Keep::Last);
+        assert_eq!(kept(1000, &["ill", "well", "dead"]), Keep::Last);
     }
 
     #[test]

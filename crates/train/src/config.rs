@@ -1,6 +1,7 @@
 //! Everything that decides a training run, as one value that is written to and read from TOML.
 
 use crate::error::TrainError;
+use crate::keep::Keep;
 use crate::transfer::Transfer;
 use percept_data::Augmentation;
 use percept_data::sources::Reading;
@@ -32,6 +33,9 @@ pub struct Config {
     /// stretches over all epochs nevertheless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<f64>,
+    /// Which epoch's weights become the model.
+    #[serde(default, skip_serializing_if = "is_last")]
+    pub keep: Keep,
     /// Examples of a step, at least 1.
     pub batch_size: usize,
     /// Examples that a thread takes at once, and that batch normalisation sees together.
@@ -172,6 +176,10 @@ impl Config {
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+fn is_last(keep: &Keep) -> bool {
+    *keep == Keep::Last
 }
 
 fn is_open(reading: &Reading) -> bool {

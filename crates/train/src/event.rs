@@ -94,6 +94,9 @@ pub struct EpochRecord {
     pub validation_loss: f64,
     /// Share of the validation examples that are right, in 0 to 1.
     pub validation_accuracy: f64,
+    /// Area under the ROC curve on the validation examples, the mean over the classes; `None` where they are not of two classes.
+    #[serde(default)]
+    pub validation_auc: Option<f64>,
     /// The learning rate of the epoch's last step.
     pub learning_rate: f64,
     /// Seconds that the epoch took, validation included.
@@ -115,6 +118,8 @@ pub struct Outcome {
     pub checkpoint: PathBuf,
     /// The epochs, those before a resumption included.
     pub history: Vec<EpochRecord>,
+    /// The epoch whose weights are the model, where it was [chosen](crate::keep::Keep) by validation.
+    pub kept_epoch: Option<u32>,
     /// The result on the validation examples, where there are any.
     pub validation: Option<Report>,
     /// The result on the test examples, where the run is complete and there are any.

@@ -8,6 +8,7 @@ pub mod config;
 pub mod error;
 pub mod evaluator;
 pub mod event;
+pub mod keep;
 pub mod observers;
 pub mod presets;
 mod progress;

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::error::TrainError;
 use crate::evaluator::Evaluator;
 use crate::event::{EpochRecord, Event, Observer, Outcome, Plan, StepRecord};
+use crate::keep::{Best, Keep};
 use crate::observers::{History, HtmlReport, TensorBoard};
 use crate::progress::{Progress, Speed};
 use crate::session::LoadedModel;
@@ -61,6 +62,7 @@ pub struct Run {
     evaluator: Evaluator,
     progress: Progress,
     history: Vec<EpochRecord>,
+    best: Option<Best>,
 }
 
 /// What a new run begins from besides its configuration.
@@ -179,6 +181,8 @@ impl Run {
             return Err(TrainError::Resume { path, reason });
         }
         saved::restore(&checkpoint, &path, &mut run.engine)?;
+        let origin = path.display().to_string();
+        run.best = Best::of(&checkpoint, &origin, run.engine.network())?;
         run.progress = Progress::from_checkpoint(&checkpoint);
         run.history = History::parse(&checkpoint.history)
             .map_err(|error| TrainError::Resume { path, reason: error.to_string() })?;
@@ -238,6 +242,7 @@ impl Run {
             scratch: scratch(engine.threads()),
             progress: Progress::default(),
             history: Vec::new(),
+            best: None,
             config,
             folder,
             isa,
@@ -283,6 +288,7 @@ impl Run {
             model: None,
             checkpoint: self.checkpoint_path(),
             history: self.history.clone(),
+            kept_epoch: None,
             validation: None,
             test: None,
             elapsed: started.elapsed(),
@@ -395,7 +401,11 @@ impl Run {
         observers: &mut [&mut dyn Observer],
     ) -> Result<(), TrainError> {
         let images_per_second = speed.images_per_second();
-        let validation = self.validate()?;
+        let network = self.engine.averaged();
+        let validation = self.validate(&network)?;
+        if let Some(score) = validation.as_ref().and_then(|report| self.config.keep.score(report)) {
+            Best::update(&mut self.best, epoch + 1, score, network);
+        }
         let done = self.engine.step_count();
         let factor = self.config.schedule.factor(done, self.total_steps());
         let record = EpochRecord {
@@ -405,6 +415,7 @@ impl Run {
             train_accuracy: self.progress.accuracy(),
             validation_loss: validation.as_ref().map_or(0.0, |report| report.loss),
             validation_accuracy: validation.as_ref().map_or(0.0, |report| report.accuracy.value),
+            validation_auc: validation.as_ref().and_then(|report| report.auc),
             learning_rate: self.config.optimizer.learning_rate() * factor,
             seconds: speed.seconds(),
             images_per_second,
@@ -415,13 +426,13 @@ impl Run {
         self.checkpoint(observers)
     }
 
-    /// Measures the averaged network on the validation examples, where there are any.
-    fn validate(&mut self) -> Result<Option<Report>, TrainError> {
+    /// Measures a network on the validation examples, where there are any.
+    fn validate(&mut self, network: &Network) -> Result<Option<Report>, TrainError> {
         if self.validation.examples.is_empty() {
             return Ok(None);
         }
         let part = self.validation.clone();
-        match self.measure(part) {
+        match self.measure(network, part) {
             Err(TrainError::Eval(EvalError::NotAProbability { .. })) => Err(self.diverged()),
             measured => measured.map(Some),
         }
@@ -439,8 +450,8 @@ impl Run {
         TrainError::Diverged { diverged, checkpoint: None }
     }
 
-    fn measure(&mut self, part: Part) -> Result<Report, TrainError> {
-        self.evaluator.refresh(&self.engine.averaged());
+    fn measure(&mut self, network: &Network, part: Part) -> Result<Report, TrainError> {
+        self.evaluator.refresh(network);
         let predictions = self.evaluator.predictions(part, &self.class_names)?;
         Ok(Report::new(&predictions)?)
     }
@@ -458,22 +469,29 @@ impl Run {
         checkpoint.config = self.config.to_toml()?;
         checkpoint.history = History::to_csv(&self.history);
         checkpoint.numbers = self.progress.numbers();
+        if let Some(best) = &self.best {
+            best.put(&mut checkpoint);
+        }
         saved::write(&checkpoint, &path)?;
         tell(observers, &Event::Checkpoint { path: &path })
     }
 
-    /// Measures the final weights and writes the model.
+    /// Measures the weights that are kept and writes the model.
     fn finish(&mut self, outcome: &mut Outcome) -> Result<(), TrainError> {
-        outcome.validation = self.validate()?;
+        outcome.kept_epoch = self.best.as_ref().map(Best::epoch);
+        let network = match &self.best {
+            Some(best) => best.network().clone(),
+            None => self.engine.averaged(),
+        };
+        outcome.validation = self.validate(&network)?;
         if let Some(test) = self.test.take() {
             let test = test.open()?;
             if !Arc::ptr_eq(&test.dataset, self.loader.dataset()) {
                 self.skipped.extend(skipped::of("test", &test.dataset));
                 skipped::write(&self.folder, &self.skipped)?;
             }
-            outcome.test = Some(self.measure(test)?);
+            outcome.test = Some(self.measure(&network, test)?);
         }
-        let network = self.engine.averaged();
         let model = saved::model(&network, self, outcome)?;
         let path = self.folder.join("model.safetensors");
         model.write(&path)?;
@@ -504,12 +522,21 @@ impl Run {
         &self.data
     }
 
-    pub(crate) fn step_count(&self) -> u64 {
-        self.engine.step_count()
+    /// Steps that made the weights that are kept.
+    pub(crate) fn kept_steps(&self) -> u64 {
+        let whole = |best: &Best| u64::from(best.epoch()) * self.steps_per_epoch();
+        self.best
+            .as_ref()
+            .map_or(self.engine.step_count(), |best| whole(best).min(self.engine.step_count()))
+    }
+
+    /// Epochs that made them.
+    pub(crate) fn kept_epochs(&self) -> u64 {
+        self.kept_steps() / self.steps_per_epoch()
     }
 
     /// Epochs done.
-    pub(crate) fn epoch_count(&self) -> u64 {
+    fn epoch_count(&self) -> u64 {
         self.engine.step_count() / self.steps_per_epoch()
     }
 }
@@ -577,6 +604,12 @@ fn check_fit(config: &Config, network: &Network, splits: &Splits) -> Result<(), 
         format!(
             "the network `{}` has {outputs} outputs, `{}` has {classes} classes; set out_features of the last dense layer to {classes}",
             config.network.name, config.data
+        )
+    } else if config.keep != Keep::Last && splits.validation().is_empty() {
+        format!(
+            "keeping the epoch with the best validation {} needs images for validation, and none are set aside; keep the last \
+             epoch, or set images aside",
+            config.keep
         )
     } else {
         return Ok(());

@@ -78,6 +78,7 @@ pub(crate) fn checkpoint(engine: &Engine) -> Checkpoint {
         buffers: Tensor::from_buffers(network.buffers(), network.buffer_values()),
         optimizer,
         average,
+        best: Vec::new(),
         percept_version: VERSION.to_owned(),
         step: state.step,
         epoch: 0,
@@ -103,6 +104,23 @@ pub(crate) fn check_tensors<'t>(
     Ok(())
 }
 
+/// All numbers of a network.
+pub(crate) fn tensors(network: &Network) -> Vec<Tensor> {
+    let mut tensors = Tensor::from_parameters(network.parameters(), network.values());
+    tensors.extend(Tensor::from_buffers(network.buffers(), network.buffer_values()));
+    tensors
+}
+
+/// Gives a network all of its numbers.
+pub(crate) fn fill(
+    network: &mut Network,
+    tensors: &[Tensor],
+    origin: &str,
+) -> Result<(), TrainError> {
+    let (parameters, buffers) = network.tensors_mut();
+    Ok(tensor::restore(origin, tensors, parameters, buffers)?)
+}
+
 /// Brings an engine into the state of a checkpoint.
 pub(crate) fn restore(
     checkpoint: &Checkpoint,
@@ -113,14 +131,12 @@ pub(crate) fn restore(
     let mut network = engine.network().clone();
     let tensors: Vec<Tensor> =
         checkpoint.parameters.iter().chain(&checkpoint.buffers).cloned().collect();
-    let (parameters, buffers) = network.tensors_mut();
-    tensor::restore(&origin, &tensors, parameters, buffers)?;
+    fill(&mut network, &tensors, &origin)?;
     let average = if checkpoint.average.is_empty() {
         None
     } else {
         let mut averaged = network.clone();
-        let (parameters, buffers) = averaged.tensors_mut();
-        tensor::restore(&origin, &checkpoint.average, parameters, buffers)?;
+        fill(&mut averaged, &checkpoint.average, &origin)?;
         Some((averaged.values().to_vec(), averaged.buffer_values().to_vec()))
     };
     let arrays = optimizer_arrays(checkpoint, &origin, engine)?;
@@ -154,13 +170,11 @@ fn optimizer_arrays(
 
 /// The model of a run that is complete.
 pub(crate) fn model(network: &Network, run: &Run, outcome: &Outcome) -> Result<Model, TrainError> {
-    let mut tensors = Tensor::from_parameters(network.parameters(), network.values());
-    tensors.extend(Tensor::from_buffers(network.buffers(), network.buffer_values()));
     let preprocessing = serde_json::to_value(run.preprocessing())
         .map_err(|error| TrainError::Config { reason: error.to_string() })?;
     Ok(Model {
         spec: network.spec().clone(),
-        tensors,
+        tensors: tensors(network),
         class_names: run.class_names().to_vec(),
         preprocessing,
         provenance: Provenance {
@@ -168,8 +182,8 @@ pub(crate) fn model(network: &Network, run: &Run, outcome: &Outcome) -> Result<M
             created_by: "percept train".to_owned(),
             seed: run.config().seed,
             data: run.data().clone(),
-            epochs: run.epoch_count(),
-            steps: run.step_count(),
+            epochs: run.kept_epochs(),
+            steps: run.kept_steps(),
             config: run.config().to_toml()?,
             validation: outcome.validation.as_ref().map(measured),
             test: outcome.test.as_ref().map(measured),

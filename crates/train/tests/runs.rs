@@ -6,7 +6,8 @@ use percept_kernels::isa::Isa;
 use percept_model::model::Model;
 use percept_train::config::Config;
 use percept_train::error::TrainError;
-use percept_train::event::{Event, Observer, Outcome};
+use percept_train::event::{EpochRecord, Event, Observer, Outcome};
+use percept_train::keep::Keep;
 use percept_train::observers::History;
 use percept_train::presets;
 use percept_train::run::Run;
@@ -105,7 +106,7 @@ impl Folder {
 fn learned(folder: &Path) -> Vec<[f64; 7]> {
     let text = std::fs::read_to_string(folder.join("history.csv")).unwrap();
     let records = History::parse(&text).unwrap();
-    let numbers = |r: &percept_train::event::EpochRecord| {
+    let numbers = |r: &EpochRecord| {
         [
             f64::from(r.epoch),
             r.step as f64,
@@ -142,6 +143,58 @@ fn a_run_is_over_when_it_has_reached_its_aim() {
         let wrong = Config { stop_at: Some(stop_at), validation, ..config.clone() };
         let error = Run::new(wrong, folder.0.path().join("wrong"), 1).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+/// A training that gets nowhere in particular: its best epoch is hardly ever the last one by every measure.
+fn restless() -> Config {
+    let text = "epochs = 6\nschedule = { kind = 'constant' }\noptimizer = { kind = 'adam', learning_rate = 0.1 }";
+    Config { average: None, ..config().overlaid(text).unwrap() }
+}
+
+#[test]
+fn the_best_epoch_becomes_the_model() {
+    let score = |keep, r: &EpochRecord| match keep {
+        Keep::Accuracy => r.validation_accuracy,
+        Keep::Auc => r.validation_auc.unwrap(),
+        _ => -r.validation_loss,
+    };
+    let mut kept = Vec::new();
+    for keep in [Keep::Accuracy, Keep::Auc, Keep::Loss] {
+        let measure = |record: &EpochRecord| score(keep, record);
+        let folder = Folder::new();
+        let outcome = finish(Run::new(Config { keep, ..restless() }, folder.run(), 2).unwrap());
+        // Of equally good epochs the last one.
+        let best = outcome.history.iter().max_by(|a, b| measure(a).total_cmp(&measure(b))).unwrap();
+        assert_eq!(outcome.kept_epoch, Some(best.epoch), "{keep}");
+        let validation = outcome.validation.as_ref().unwrap();
+        assert_eq!(validation.loss.to_bits(), best.validation_loss.to_bits(), "{keep}");
+        assert_eq!(validation.auc, best.validation_auc, "{keep}");
+        let provenance = Model::read(outcome.model.as_ref().unwrap()).unwrap().provenance;
+        assert_eq!((provenance.epochs, provenance.steps), (u64::from(best.epoch), best.step));
+        kept.push(best.epoch);
+    }
+    assert!(
+        kept.iter().any(|epoch| *epoch < 6),
+        "a last epoch that is best tests nothing: {kept:?}"
+    );
+    let folder = Folder::new();
+    assert_eq!(finish(Run::new(restless(), folder.run(), 2).unwrap()).kept_epoch, None);
+}
+
+/// Before the best epoch, within the epoch after it, and at the end.
+#[test]
+fn the_best_epoch_outlives_interruptions() {
+    let config = Config { keep: Keep::Loss, ..restless() };
+    let whole = Folder::new();
+    let expected = finish(Run::new(config.clone(), whole.run(), 2).unwrap());
+    let best = expected.history[expected.kept_epoch.unwrap() as usize - 1].step;
+    for step in [1, best - 1, best, (best + 3).min(47)] {
+        let folder = Folder::new();
+        interrupt(Run::new(config.clone(), folder.run(), 1).unwrap(), step);
+        let resumed = finish(Run::resume(&folder.run(), 2).unwrap());
+        assert_eq!(resumed.kept_epoch, expected.kept_epoch, "stopped after step {step}");
+        assert_eq!(weight_hash(&resumed), weight_hash(&expected), "stopped after step {step}");
     }
 }
 
@@ -331,6 +384,7 @@ fn settings_that_do_not_fit_are_explained() {
         ("epochs = 0", "epochs must be at least 1"),
         ("batch_size = 0", "batch_size"),
         ("validation = 1200", "less than the 1200"),
+        ("validation = 0\nkeep = \"auc\"", "best validation AUC needs images"),
         ("data = \"no/such/folder\"", "no/such/folder"),
         (
             "[network]\ninput = [14, 14, 1]\nlayers = [{ kind = \"flatten\" }, { kind = \"dense\", out_features = 10 }]",

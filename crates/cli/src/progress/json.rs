@@ -75,6 +75,7 @@ pub(crate) fn finished_json(outcome: &Outcome, weight_hash: Option<&str>) -> Val
         "folder": outcome.folder,
         "model": outcome.model,
         "checkpoint": outcome.checkpoint,
+        "kept_epoch": outcome.kept_epoch,
         "weight_hash": weight_hash,
         "validation": outcome.validation,
         "test": outcome.test,

@@ -5,6 +5,7 @@ use crate::settings::{optimizer_kind, schedule_kind};
 use crate::{layer_table, safe_text};
 use percept::data::{Augmentation, Mirror, Outside};
 use percept::train::event::Plan;
+use percept::train::keep::Keep;
 use std::fmt::Write;
 
 /// Data, network and plan.
@@ -26,6 +27,9 @@ pub(super) fn text(plan: &Plan<'_>) -> String {
     line("plan", steps(plan));
     if let Some(aim) = config.stop_at {
         line("", format!("until the validation accuracy reaches {}", percent(aim)));
+    }
+    if config.keep != Keep::Last {
+        line("", format!("keeps the epoch with the best validation {}", config.keep));
     }
     let rate = config.optimizer.learning_rate();
     let (optimizer, schedule) = (optimizer_kind(config), schedule_kind(&config.schedule));

@@ -181,6 +181,9 @@ fn result(outcome: &Outcome, model: &Path) -> String {
             let _ = writeln!(text, "{:<21}{}", format!("{name} accuracy"), share(&report.accuracy));
         }
     }
+    if let Some(kept) = kept(outcome) {
+        let _ = writeln!(text, "{:<21}{kept}", "kept");
+    }
     if let Some(report) = outcome.test.as_ref().or(outcome.validation.as_ref()) {
         let _ = writeln!(text, "\n{}", classes(report));
     }
@@ -195,6 +198,14 @@ fn result(outcome: &Outcome, model: &Path) -> String {
     let _ = writeln!(text, "{:<21}percept predict {quoted} IMAGE", "use it");
     let _ = writeln!(text, "{:<21}percept evaluate {quoted}", "measure it");
     text
+}
+
+/// The epoch that became the model, where it was chosen.
+fn kept(outcome: &Outcome) -> Option<String> {
+    let (epoch, epochs) = (outcome.kept_epoch?, outcome.history.len());
+    let auc = outcome.validation.as_ref().and_then(|report| report.auc);
+    let auc = auc.map_or(String::new(), |auc| format!(" (validation AUC {auc:.4})"));
+    Some(format!("epoch {epoch} of {epochs}{auc}"))
 }
 
 fn share(share: &Proportion) -> String {

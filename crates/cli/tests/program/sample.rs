@@ -50,16 +50,24 @@ pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("data")).expect("made");
     for (part, count) in [("train", TRAIN), ("t10k", TEST)] {
-        write_part(&folder.path().join("data"), part, count);
+        write_part(&folder.path().join("data"), part, count, CLASSES);
     }
     fs::write(folder.path().join("small.toml"), CONFIG).expect("written");
     folder
 }
 
-fn write_part(folder: &Path, part: &str, count: usize) {
+/// Writes `two/`, so many images of the first two classes to learn from, and as many to test with as in `data/`.
+pub(crate) fn write_two_classes(folder: &Path, count: usize) {
+    let folder = folder.join("two");
+    fs::create_dir(&folder).expect("made");
+    write_part(&folder, "train", count, 2);
+    write_part(&folder, "t10k", TEST, 2);
+}
+
+fn write_part(folder: &Path, part: &str, count: usize, classes: usize) {
     let pixels: Vec<u8> =
-        (0..count).flat_map(|example| image(example % CLASSES, example)).collect();
-    let labels: Vec<u8> = (0..count).map(|example| (example % CLASSES) as u8).collect();
+        (0..count).flat_map(|example| image(example % classes, example)).collect();
+    let labels: Vec<u8> = (0..count).map(|example| (example % classes) as u8).collect();
     let write =
         |name: String, bytes: Vec<u8>| fs::write(folder.join(name), bytes).expect("written");
     write(format!("{part}-images-idx3-ubyte"), idx::encode_images(SIDE, SIDE, &pixels));

@@ -49,6 +49,43 @@ fn json_has_a_line_for_each_epoch_and_the_result() {
 }
 
 #[test]
+fn of_two_classes_the_epoch_with_the_best_auc_is_kept() {
+    let folder = sample::folder();
+    sample::write_two_classes(folder.path(), 1000);
+    let train = |options: &str| {
+        let line = format!("train --data two --quality fast --epochs 2 {options}");
+        program::line(folder.path(), &line)
+    };
+    let told = train("--out chosen").well();
+    assert!(told.stderr.contains("because there are two classes (--keep changes it)"), "{told:?}");
+    assert!(told.stderr.contains("keeps the epoch with the best validation AUC"), "{told:?}");
+    assert!(told.stdout.contains("of 2 (validation AUC "), "{told:?}");
+    for (options, run) in [("--keep last", "last"), ("--validation 0", "none")] {
+        let told = train(&format!("{options} --out {run}")).well();
+        assert!(!told.stderr.contains("best validation"), "{told:?}");
+        assert!(!told.stdout.contains("kept"), "{told:?}");
+    }
+    let words = ["best validation loss needs images for validation", "set images aside"];
+    train("--keep loss --validation 0 --out refused").refused(2, &words);
+}
+
+#[test]
+fn a_named_measure_chooses_the_epoch() {
+    let folder = sample::folder();
+    let line = "train --config small.toml --keep accuracy --out run --json --quiet";
+    let training = program::line(folder.path(), line).well();
+    let lines: Vec<serde_json::Value> =
+        training.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let accuracy = |line: &serde_json::Value| line["validation_accuracy"].as_f64();
+    let epochs: Vec<f64> = lines.iter().filter_map(accuracy).collect();
+    let best = epochs.iter().copied().fold(0.0, f64::max);
+    let kept = lines.last().expect("a result")["kept_epoch"].as_u64().expect("an epoch");
+    assert_eq!(epochs[kept as usize - 1], best, "{epochs:?}");
+    let validation = &lines.last().expect("a result")["validation"]["accuracy"]["value"];
+    assert_eq!(validation.as_f64(), Some(best));
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same_weights() {
     let folder = sample::folder();
     let hash = |threads: u32| {

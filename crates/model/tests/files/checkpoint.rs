@@ -25,8 +25,12 @@ fn groups_of_tensors_have_prefixes_in_the_file() {
     let mut names = file.names();
     names.retain(|name| name.ends_with("conv1.weight"));
     names.sort_unstable();
-    let expected =
-        ["average/conv1.weight", "optimizer/momentum/conv1.weight", "parameter/conv1.weight"];
+    let expected = [
+        "average/conv1.weight",
+        "best/conv1.weight",
+        "optimizer/momentum/conv1.weight",
+        "parameter/conv1.weight",
+    ];
     assert_eq!(names, expected);
 }
 

@@ -89,6 +89,7 @@ fn python_sees_the_same_checkpoint() {
         ("buffer/", &checkpoint.buffers),
         ("optimizer/", &checkpoint.optimizer),
         ("average/", &checkpoint.average),
+        ("best/", &checkpoint.best),
     ];
     let tensors = groups.into_iter().flat_map(|(group, tensors)| {
         tensors.iter().map(move |tensor| (format!("{group}{}", tensor.name), tensor))

@@ -80,6 +80,7 @@ pub fn checkpoint() -> Checkpoint {
         buffers: buffers.to_vec(),
         optimizer: parameters.iter().map(in_optimizer).collect(),
         average: parameters.to_vec(),
+        best: tensors.clone(),
         percept_version: "0.1.0".to_owned(),
         step: (1 << 53) + 1,
         epoch: 7,

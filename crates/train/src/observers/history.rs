@@ -66,13 +66,14 @@ impl History {
 }
 
 /// Fields of [`EpochRecord`] in their order; a test holds them together.
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "epoch",
     "step",
     "train_loss",
     "train_accuracy",
     "validation_loss",
     "validation_accuracy",
+    "validation_auc",
     "learning_rate",
     "seconds",
     "images_per_second",
@@ -100,8 +101,8 @@ mod tests {
     fn columns_are_the_fields() {
         let text = History::to_csv(&[epoch(1)]);
         let expected = "\
-epoch,step,train_loss,train_accuracy,validation_loss,validation_accuracy,learning_rate,seconds,images_per_second
-1,430,0.25,0.9,0.125,0.95,0.001,2.5,22000.0
+epoch,step,train_loss,train_accuracy,validation_loss,validation_accuracy,validation_auc,learning_rate,seconds,images_per_second
+1,430,0.25,0.9,0.125,0.95,0.9375,0.001,2.5,22000.0
 ";
         assert_eq!(text, expected);
         let columns: Vec<&str> = COLUMNS.into();
@@ -154,18 +155,19 @@ epoch,step,train_loss,train_accuracy,validation_loss,validation_accuracy,learnin
     proptest! {
         #[test]
         fn any_numbers_come_back_bit_for_bit(
-            numbers in prop::array::uniform7(any::<f64>()), epoch: u32, step: u64
+            numbers in prop::array::uniform7(any::<f64>()), auc: Option<f64>, epoch: u32, step: u64
         ) {
             let [train_loss, train_accuracy, validation_loss, validation_accuracy, ..] = numbers;
             let [.., learning_rate, seconds, images_per_second] = numbers;
             let record = EpochRecord {
                 epoch, step, train_loss, train_accuracy, validation_loss, validation_accuracy,
-                learning_rate, seconds, images_per_second,
+                validation_auc: auc, learning_rate, seconds, images_per_second,
             };
             let back = History::parse(&History::to_csv(&[record])).expect("a history");
             prop_assert_eq!(History::to_csv(&back), History::to_csv(&[record]));
             let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
             prop_assert!(same(back[0].train_loss, train_loss) && same(back[0].seconds, seconds));
+            prop_assert_eq!(back[0].validation_auc.is_some(), auc.is_some());
         }
 
         #[test]

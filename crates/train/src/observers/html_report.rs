@@ -37,6 +37,9 @@ impl HtmlReport {
     fn write(&self, outcome: &Outcome) -> Result<(), TrainError> {
         let Some((part, report)) = measured(outcome) else { return Ok(()) };
         let mut facts = self.facts.clone();
+        if let Some(epoch) = outcome.kept_epoch {
+            facts.push(("Kept epoch".to_owned(), epoch.to_string()));
+        }
         facts.push(("Time".to_owned(), duration(outcome.elapsed)));
         let charts = charts(&outcome.history, self.validates);
         let page = Page { title: &self.title, part, report, charts: &charts, facts: &facts };

@@ -17,7 +17,7 @@ const MAX_POINTS: u64 = 2000;
 ///
 /// Per step, thinned to about 2,000 points a run: `loss/step`, `accuracy/step`, `learning_rate` and `gradient_norm`.
 /// Per epoch: `loss/train` and `accuracy/train`, and `loss/validation` and `accuracy/validation` where there are
-/// validation examples. The horizontal axis is always the step.
+/// validation examples, and `auc/validation` where they are of two classes or more. The horizontal axis is always the step.
 ///
 /// A resumed run writes a second file; it tells TensorBoard to forget the steps that are repeated. TensorBoard's own
 /// files carry the name of the machine; these do not, because a run's folder is often given away.
@@ -83,14 +83,14 @@ impl Log {
     }
 
     fn epoch(&mut self, record: &EpochRecord) -> io::Result<()> {
-        let values = [
-            ("loss/train", record.train_loss),
-            ("accuracy/train", record.train_accuracy),
-            ("loss/validation", record.validation_loss),
-            ("accuracy/validation", record.validation_accuracy),
-        ];
-        let values = if self.validates { &values[..] } else { &values[..2] };
-        self.write(&summary::scalars(now(), record.step, values))?;
+        let mut values =
+            vec![("loss/train", record.train_loss), ("accuracy/train", record.train_accuracy)];
+        if self.validates {
+            values.push(("loss/validation", record.validation_loss));
+            values.push(("accuracy/validation", record.validation_accuracy));
+            values.extend(record.validation_auc.map(|auc| ("auc/validation", auc)));
+        }
+        self.write(&summary::scalars(now(), record.step, &values))?;
         self.file.flush()
     }
 

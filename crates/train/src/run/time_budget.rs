@@ -179,10 +179,11 @@ fn seconds_of_an_image(run: &mut Run, images: usize) -> Result<f64, TrainError> 
     let examples = run.loader.examples();
     let examples = examples[..examples.len().min(images.clamp(fewest, most))].to_vec();
     let dataset = run.loader.dataset().clone();
+    let network = run.engine.averaged();
     let mut seconds_of = |count: usize| {
         let part = Part { dataset: dataset.clone(), examples: examples[..count].to_vec() };
         let started = Instant::now();
-        run.measure(part).map(|_| started.elapsed().as_secs_f64())
+        run.measure(&network, part).map(|_| started.elapsed().as_secs_f64())
     };
     seconds_of(examples.len().min(FIRST_IMAGES))?;
     Ok(seconds_of(examples.len())? / examples.len() as f64)

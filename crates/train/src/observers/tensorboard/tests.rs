@@ -75,6 +75,7 @@ fn tensorboard_reads_every_value() {
         "6 accuracy/step 0.5",
         "430 accuracy/train 0.8999999761581421",
         "430 accuracy/validation 0.949999988079071",
+        "430 auc/validation 0.9375",
         "3 gradient_norm 2.0",
         "6 gradient_norm 2.0",
         "3 learning_rate 0.0010000000474974513",
