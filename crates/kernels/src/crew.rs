@@ -105,16 +105,16 @@ impl Crew {
         items: &mut [I],
         job: impl Fn(&mut W, usize, &mut I) + Sync,
     ) {
-        let count = items.len();
+        let shares = even(items.len(), self.threads());
         let start = Shareable(items.as_mut_ptr());
-        self.for_each_index(workers, count, |worker, index| {
-            // SAFETY: each index below `count` comes once, so this is the only reference.
+        self.for_each_index(workers, items.len(), shares, |worker, index| {
+            // SAFETY: each index below the number of items comes once, so this is the only reference.
             job(worker, index, unsafe { &mut *start.at(index) });
         });
     }
 
     /// As [`for_each`](Self::for_each), where item i also gets the part `ranges[i]` of one block of memory:
-    /// `job(worker, index, item, part)`.
+    /// `job(worker, index, item, part)`. The threads' shares are about as many elements of the block, not items.
     ///
     /// # Panics
     /// As `for_each`, and when there is not one range for each item, or the ranges overlap, are not in order, or pass
@@ -134,11 +134,20 @@ impl Crew {
             end = range.end;
         }
         assert!(end <= block.len(), "parts lie inside the block");
-        let start = Shareable(block.as_mut_ptr());
-        self.for_each(workers, items, |worker, index, item| {
+        let (count, threads) = (items.len(), self.threads());
+        let first = |thread: usize| match thread == threads {
+            true => count,
+            // Those whose middle lies before the share.
+            false => ranges.partition_point(|r| (r.start + r.end) * threads < 2 * end * thread),
+        };
+        let (items, start) = (Shareable(items.as_mut_ptr()), Shareable(block.as_mut_ptr()));
+        self.for_each_index(workers, count, first, |worker, index| {
             let Range { start: from, end } = ranges[index].clone();
-            // SAFETY: the ranges are disjoint and inside the block, and each index is served once.
-            let part = unsafe { core::slice::from_raw_parts_mut(start.at(from), end - from) };
+            // SAFETY: each index is served once, so this is the only reference to the item; the ranges are disjoint and
+            // inside the block, so it is the only one to the part.
+            let (item, part) = unsafe {
+                (&mut *items.at(index), core::slice::from_raw_parts_mut(start.at(from), end - from))
+            };
             job(worker, index, item, part);
         });
     }
@@ -158,18 +167,20 @@ impl Crew {
     ) {
         let count = a.len().div_ceil(a_len).max(b.len().div_ceil(b_len));
         let (a, b) = (Chunks::new(a, a_len), Chunks::new(b, b_len));
-        self.for_each_index(workers, count, |worker, index| {
+        self.for_each_index(workers, count, even(count, self.threads()), |worker, index| {
             // SAFETY: each index comes once, so these are the only references to these chunks.
             let (a, b) = unsafe { (a.chunk(index), b.chunk(index)) };
             job(worker, index, a, b);
         });
     }
 
-    /// Calls `job(worker, index)` once for every index below `count`.
+    /// Calls `job(worker, index)` once for every index below `count`. A thread's share goes from `first(thread)` to
+    /// `first(thread + 1)`, which does not fall and ends with `first(threads) == count`.
     fn for_each_index<W: Send>(
         &mut self,
         workers: &mut [W],
         count: usize,
+        first: impl Fn(usize) -> usize + Sync,
         job: impl Fn(&mut W, usize) + Sync,
     ) {
         assert!(workers.len() >= self.threads(), "a worker for each thread of the crew");
@@ -189,7 +200,7 @@ impl Crew {
             let worker = unsafe { &mut *worker_start.at(thread) };
             for owner in (0..threads).map(|turn| (thread + turn) % threads) {
                 // The shares are disjoint and cover all, and the counter hands out each index of a share once.
-                let share = owner * count / threads..(owner + 1) * count / threads;
+                let share = first(owner)..first(owner + 1);
                 loop {
                     let index = share.start + handed_out[owner].0.fetch_add(1, Ordering::Relaxed);
                     if index >= share.end {
@@ -309,6 +320,11 @@ impl Shared {
     }
 }
 
+/// Shares of about as many items for each thread: where that of a thread begins.
+fn even(count: usize, threads: usize) -> impl Fn(usize) -> usize {
+    move |thread| thread * count / threads
+}
+
 /// The start of a slice whose elements go to different threads.
 struct Shareable<T>(*mut T);
 
@@ -400,6 +416,40 @@ mod tests {
             },
         );
         assert_eq!(block, [1, 1, 1, 0, 3, 3, 3, 3, 3, 3]);
+    }
+
+    /// Large parts, small and empty ones, and gaps: each comes once, whoever has it in its share.
+    #[test]
+    fn parts_of_any_length_are_served_once() {
+        for threads in [1, 2, 3, 5] {
+            let mut crew = Crew::new(threads);
+            for lengths in [&[90, 1, 0, 1, 8][..], &[1, 1, 98], &[0, 0], &[], &[5; 20]] {
+                let mut end = 0;
+                let ranges: Vec<_> = lengths
+                    .iter()
+                    .map(|len| {
+                        let start = end;
+                        end += len;
+                        start..end
+                    })
+                    .collect();
+                let (mut items, mut block) = (vec![0; ranges.len()], vec![0; end]);
+                let mut workers = vec![(); threads];
+                crew.for_each_part(
+                    &mut workers,
+                    &mut items,
+                    &mut block,
+                    &ranges,
+                    |(), i, item, part| {
+                        *item += 1;
+                        part.iter_mut().for_each(|x| *x += i + 1);
+                    },
+                );
+                assert!(items.iter().all(|served| *served == 1));
+                let expected = lengths.iter().enumerate().flat_map(|(i, len)| vec![i + 1; *len]);
+                assert_eq!(block, expected.collect::<Vec<_>>());
+            }
+        }
     }
 
     #[test]

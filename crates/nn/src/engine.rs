@@ -131,7 +131,7 @@ struct Part<T: Element> {
 }
 
 /// Numbers of a part of a tensor that may be cut.
-const PART: usize = 8192;
+const PART: usize = 4096;
 
 /// A batch cut into chunks that differ by at most one example.
 #[derive(Clone, Copy)]

@@ -93,7 +93,7 @@ impl Builder<'_> {
         Ok(Some(match &info.spec {
             LayerSpec::Conv(_) => Layer::Conv(self.conv(info)),
             LayerSpec::BatchNorm(_) => Layer::Norm(self.norm(info)),
-            LayerSpec::Dense(_) => Layer::Dense(self.dense(info)),
+            LayerSpec::Dense(dense) => Layer::Dense(self.dense(info, dense.bias)),
             LayerSpec::Relu(_) => Layer::Relu(burn::nn::Relu::new()),
             LayerSpec::MaxPool(pool) => {
                 let size = [pool.kernel_size.height, pool.kernel_size.width];
@@ -141,13 +141,13 @@ impl Builder<'_> {
         norm
     }
 
-    fn dense(&mut self, info: &LayerInfo) -> Linear {
+    fn dense(&mut self, info: &LayerInfo, bias: bool) -> Linear {
         let from = self.flattened.take().unwrap_or(info.input);
         let numbers = self.weights.dense_by_channel(&format!("{}.weight", info.name), from);
         let sizes = [info.input.len(), info.output.len()];
         let mut dense = LinearConfig::new(sizes[0], sizes[1]).init(self.device);
         dense.weight = self.param(numbers, sizes);
-        dense.bias = Some(self.vector(info, "bias"));
+        dense.bias = bias.then(|| self.vector(info, "bias"));
         dense
     }
 

@@ -119,7 +119,7 @@ impl Builder<'_> {
                     channels, mean, variance, weight, bias, eps, momentum,
                 )?)
             }
-            LayerSpec::Dense(_) => Layer::Dense(self.dense(info)?),
+            LayerSpec::Dense(dense) => Layer::Dense(self.dense(info, dense.bias)?),
             LayerSpec::Relu(_) => Layer::Relu,
             LayerSpec::MaxPool(pool) => Layer::MaxPool(pool.kernel_size.height),
             LayerSpec::GlobalAvgPool(_) => Layer::GlobalAvgPool,
@@ -134,14 +134,15 @@ impl Builder<'_> {
         })
     }
 
-    fn dense(&mut self, info: &LayerInfo) -> Result<Linear> {
+    fn dense(&mut self, info: &LayerInfo, bias: bool) -> Result<Linear> {
         let from = self.flattened.take().unwrap_or(info.input);
         let numbers = self.weights.dense_by_channel(&format!("{}.weight", info.name), from);
         let (inputs, outputs) = (info.input.len(), info.output.len());
         let weight = Tensor::from_slice(&numbers, (inputs, outputs), &Device::Cpu)?;
         let weight = Var::from_tensor(&weight.t()?.contiguous()?)?;
         self.vars.push(weight.clone());
-        Ok(Linear::new(weight.as_tensor().clone(), Some(self.vector(&info.name, "bias")?)))
+        let bias = bias.then(|| self.vector(&info.name, "bias")).transpose()?;
+        Ok(Linear::new(weight.as_tensor().clone(), bias))
     }
 
     fn var(&mut self, numbers: &[f32], shape: &[usize]) -> Result<Tensor> {

@@ -2,7 +2,6 @@
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use super::{Finish, Grid, Left, Panels, Product, Transposed};
-use crate::element::Element;
 use crate::isa::{Isa, IsaName};
 use crate::vector::Vector;
 #[cfg(target_arch = "aarch64")]
@@ -152,6 +151,7 @@ macro_rules! bodies {
                     rows: geometry.rows,
                     right_rows: *right_rows,
                     right: right[start..].as_ptr(),
+                    finish,
                     out_pitch,
                     columns: width.min(n - start),
                 };
@@ -159,17 +159,8 @@ macro_rules! bodies {
                     for (first, count) in cuts(geometry.run, most_rows(<$vector>::LANES, vectors)) {
                         let from = left.as_ptr().wrapping_add(run + first);
                         let to = out.wrapping_add((index * geometry.run + first) * out_pitch + start);
-                        let tile = Rows { to, count, pitch: out_pitch, columns: strip.columns };
-                        if finish != Finish::Add {
-                            // SAFETY: the tile's rows lie inside the checked output.
-                            unsafe { tile.each(|x| *x = 0.0) };
-                        }
                         // SAFETY: rows and columns lie inside the checked operands.
                         with_sizes!(count, vectors, transposed_tile::<$vector>, (&strip, from, to), $($sizes)*);
-                        if finish == Finish::StoreRelu {
-                            // SAFETY: as above.
-                            unsafe { tile.each(|x| *x = x.relu()) };
-                        }
                     }
                 }
             }
@@ -246,33 +237,9 @@ struct StripTransposed {
     rows: Grid,
     right_rows: Grid,
     right: *const f32,
+    finish: Finish,
     out_pitch: usize,
     columns: usize,
-}
-
-/// The rows of a tile of the output.
-struct Rows {
-    to: *mut f32,
-    count: usize,
-    pitch: usize,
-    columns: usize,
-}
-
-impl Rows {
-    /// Changes each number.
-    ///
-    /// # Safety
-    /// The rows lie inside the output, and nobody else refers to them.
-    #[inline(always)]
-    unsafe fn each(&self, mut change: impl FnMut(&mut f32)) {
-        for row in 0..self.count {
-            // SAFETY: the caller's.
-            let row = unsafe {
-                core::slice::from_raw_parts_mut(self.to.add(row * self.pitch), self.columns)
-            };
-            row.iter_mut().for_each(&mut change);
-        }
-    }
 }
 
 /// M rows times the vectors of one panel, over all K.
@@ -397,21 +364,44 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const PLAIN: bool>(
                 }
             }
         }
-        if strip.finish == Finish::StoreRelu {
-            sums.iter_mut().flatten().for_each(|sum| *sum = V::zero().max(*sum));
+        finish_tile(sums, strip.finish, to, strip.out_pitch, mask);
+    }
+}
+
+/// Brings finished sums to rows of the output that are `pitch` apart; the last vector of each ends where the mask does.
+///
+/// # Safety
+/// Called from a function with V's features; the rows lie inside the output.
+#[inline(always)]
+unsafe fn finish_tile<V: Vector, const M: usize, const N: usize>(
+    mut sums: [[V; N]; M],
+    finish: Finish,
+    to: *mut f32,
+    pitch: usize,
+    mask: V::Mask,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        if finish == Finish::StoreRelu {
+            for row in &mut sums {
+                for sum in row {
+                    *sum = V::zero().max(*sum);
+                }
+            }
         }
         for (m, row) in sums.iter_mut().enumerate() {
-            let to = to.add(m * strip.out_pitch);
-            if strip.finish == Finish::Add {
+            let to = to.add(m * pitch);
+            let last = to.add((N - 1) * V::LANES);
+            if finish == Finish::Add {
                 for (v, sum) in row.iter_mut().enumerate().take(N - 1) {
                     *sum = V::load(to.add(v * V::LANES)).add(*sum);
                 }
-                row[N - 1] = V::load_masked(to.add((N - 1) * V::LANES), mask).add(row[N - 1]);
+                row[N - 1] = V::load_masked(last, mask).add(row[N - 1]);
             }
             for (v, sum) in row.iter().enumerate().take(N - 1) {
                 sum.store(to.add(v * V::LANES));
             }
-            row[N - 1].store_masked(to.add((N - 1) * V::LANES), mask);
+            row[N - 1].store_masked(last, mask);
         }
     }
 }
@@ -462,7 +452,7 @@ unsafe fn row_tile<V: Vector, const P: usize, const N: usize>(row: &Row<'_>, to:
     }
 }
 
-/// Adds the products of M columns of the left operand with a strip of the right one, over all rows, to the output.
+/// M columns of the left operand times a strip of the right one, over all rows.
 ///
 /// # Safety
 /// Called from a function with V's features; `from` is the first of M columns in the left operand's first row, `to`
@@ -473,7 +463,7 @@ unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
     from: *const f32,
     to: *mut f32,
 ) {
-    let StripTransposed { rows, right_rows, right, out_pitch, columns } = *strip;
+    let StripTransposed { rows, right_rows, right, finish, out_pitch, columns } = *strip;
     // SAFETY: the offsets stay inside both operands and the output, whose lengths `multiply_transposed` has checked
     // against the same geometry; the last vector is touched under a mask where its columns end.
     unsafe {
@@ -498,14 +488,7 @@ unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
                 right = right.wrapping_add(right_rows.inner_pitch);
             }
         }
-        for (m, row) in sums.iter().enumerate() {
-            let to = to.add(m * out_pitch);
-            for (v, sum) in row.iter().enumerate().take(N - 1) {
-                V::load(to.add(v * V::LANES)).add(*sum).store(to.add(v * V::LANES));
-            }
-            let last = to.add((N - 1) * V::LANES);
-            V::load_masked(last, mask).add(row[N - 1]).store_masked(last, mask);
-        }
+        finish_tile(sums, finish, to, out_pitch, mask);
     }
 }
 
