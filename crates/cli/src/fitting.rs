@@ -80,7 +80,7 @@ fn with_what_was_said(
     let Config { data, images, .. } = config;
     let said = settings.over_file(chosen.config.clone())?;
     let mut said = settings.overlay_options(Config { data, images, ..said })?;
-    if said.validation == 0 && !settings.says_what_to_keep()? {
+    if said.validation < automatic::FEWEST_FOR_AN_AREA && !settings.says_what_to_keep()? {
         said.keep = Keep::Last;
     }
     Ok(said)

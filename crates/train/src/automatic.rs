@@ -182,8 +182,8 @@ fn weigh(config: &mut Config, counts: &[usize]) -> Option<String> {
     ))
 }
 
-/// The area under a curve of fewer images says too little to choose by.
-const FEWEST_FOR_AN_AREA: usize = 100;
+/// The area under a curve of fewer validation images says too little to choose an epoch by.
+pub const FEWEST_FOR_AN_AREA: usize = 100;
 
 /// Two classes are mostly told apart to find one of them, whatever threshold serves: the epoch is chosen that orders the
 /// images best. It is often not the last one, where accuracy still grows while the worst mistakes become surer.

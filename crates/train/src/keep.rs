@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Which weights become the model: those of the last epoch, or those after the epoch with the best result on the validation
-/// examples (Prechelt, "Early Stopping - But When?", 1998; the choice by AUC is that of Yang et al., "MedMNIST v2", 2023).
+/// examples (Prechelt, "Early Stopping - But When?", 1998; the training script of Yang et al., "MedMNIST v2", 2023, looks for the best AUC).
 /// All epochs are trained in either case. Of equally good epochs the last one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

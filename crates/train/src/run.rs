@@ -524,10 +524,9 @@ impl Run {
 
     /// Steps that made the weights that are kept.
     pub(crate) fn kept_steps(&self) -> u64 {
-        let whole = |best: &Best| u64::from(best.epoch()) * self.steps_per_epoch();
-        self.best
-            .as_ref()
-            .map_or(self.engine.step_count(), |best| whole(best).min(self.engine.step_count()))
+        let best = self.best.as_ref();
+        let kept = best.and_then(|best| self.history.iter().find(|r| r.epoch == best.epoch()));
+        kept.map_or(self.engine.step_count(), |record| record.step)
     }
 
     /// Epochs that made them.

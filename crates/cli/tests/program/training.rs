@@ -60,7 +60,9 @@ fn of_two_classes_the_epoch_with_the_best_auc_is_kept() {
     assert!(told.stderr.contains("because there are two classes (--keep changes it)"), "{told:?}");
     assert!(told.stderr.contains("keeps the epoch with the best validation AUC"), "{told:?}");
     assert!(told.stdout.contains("of 2 (validation AUC "), "{told:?}");
-    for (options, run) in [("--keep last", "last"), ("--validation 0", "none")] {
+    for (options, run) in
+        [("--keep last", "last"), ("--validation 0", "none"), ("--validation 99", "few")]
+    {
         let told = train(&format!("{options} --out {run}")).well();
         assert!(!told.stderr.contains("best validation"), "{told:?}");
         assert!(!told.stdout.contains("kept"), "{told:?}");
