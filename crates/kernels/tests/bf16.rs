@@ -2,10 +2,10 @@
 #![allow(clippy::print_stdout)] // which bodies ran
 
 use percept_kernels::bf16::arrange::{
-    PixelTable, Pixels, convert, gather_pairs, gather_planes, interleave, turn,
+    PixelTable, Pixels, convert, gather_pairs, gather_planes, pack, turn,
 };
 use percept_kernels::bf16::product::{
-    Output, Planes, RowTile, Tap, Windows, multiply, multiply_transposed, pack, packed_len,
+    Output, Planes, RowTile, Tap, Windows, multiply, multiply_transposed, packed_len,
 };
 use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE};
 use percept_kernels::isa::Isa;
@@ -37,7 +37,7 @@ fn assert_close(found: &[f32], expected: &[f64], what: &str) {
 }
 
 #[test]
-fn conversion_and_interleaving_are_the_same_on_every_body() {
+fn conversion_and_packing_are_the_same_on_every_body() {
     for isa in units() {
         for (pixels, channels, to) in
             [(1, 1, 1), (5, 3, 3), (7, 6, 6), (3, 24, 32), (4, 16, 16), (2, 100, 128), (9, 33, 33)]
@@ -50,16 +50,17 @@ fn conversion_and_interleaving_are_the_same_on_every_body() {
                 assert!(found[channels..].iter().all(|x| *x == Bf16::ZERO), "{isa}");
             }
         }
-        for len in [1, 10, 16, 17, 40] {
-            let (first, second) = (random(len, 2), random(len, 3));
-            for second in [&second[..], &[]] {
-                let mut pairs = vec![Bf16::from_f32(9.0); 2 * len.next_multiple_of(COLUMNS)];
-                interleave(isa, &first, second, &mut pairs);
-                for (index, pair) in pairs.chunks(2).enumerate() {
-                    let at =
-                        |row: &[f32]| row.get(index).map_or(Bf16::ZERO, |x| Bf16::from_f32(*x));
-                    assert_eq!(pair, [at(&first), at(second)], "{isa} {len} {index}");
-                }
+        for (segments, columns) in [(1, 1), (2, 10), (1, 16), (3, 17), (2, 40)] {
+            let rows: Vec<_> = (0..segments * SEGMENT).map(|k| random(columns, k as u64)).collect();
+            let row = |k: usize| if k % 7 == 3 { &[] } else { &rows[k][..] };
+            let mut packed = vec![Bf16::from_f32(9.0); packed_len(segments, columns)];
+            pack(isa, segments, columns, row, &mut packed);
+            for (index, found) in packed.iter().enumerate() {
+                let (pair, column) = (index / (2 * COLUMNS), index % (2 * COLUMNS) / 2);
+                let column = pair / (segments * SEGMENT / 2) * COLUMNS + column;
+                let k = pair % (segments * SEGMENT / 2) * 2 + index % 2;
+                let expected = row(k).get(column).map_or(Bf16::ZERO, |x| Bf16::from_f32(*x));
+                assert_eq!(*found, expected, "{isa} {segments} {columns} {index}");
             }
         }
     }
@@ -248,9 +249,22 @@ fn transposed_products_agree_with_sums_in_f64() {
                 .collect();
             let column_pitch = segments * TILE + 3 * taps.len() * 2 * COLUMNS;
             let copy_pitch = columns.div_ceil(COLUMNS) * column_pitch;
-            let planes = Planes { segments, tiles: &tiles, taps: &taps, column_pitch, copy_pitch };
-            let left = rounded(&random(rows.len() * segments * TILE, case as u64));
-            let right = rounded(&random(2 * copy_pitch, 60));
+            // The segments of a tile lie together, or a tile's is followed by the next tile's.
+            let (segment_pitch, tile_pitch) = match case % 2 {
+                0 => (TILE, segments * TILE),
+                _ => ((rows.len() + 1) * TILE, TILE),
+            };
+            let planes = Planes {
+                segments,
+                segment_pitch,
+                tiles: &tiles,
+                tile_pitch,
+                taps: &taps,
+                column_pitch,
+                copy_pitch,
+            };
+            let left = rounded(&random((rows.len() + 1) * segments * TILE, case as u64));
+            let right = rounded(&random(2 * copy_pitch + segments * segment_pitch, 60));
             let out_len = taps.len() * row_span * columns;
             let mut out = vec![0.5; out_len];
             multiply_transposed(isa, &planes, &left, &right, columns, &mut out);
@@ -260,14 +274,15 @@ fn transposed_products_agree_with_sums_in_f64() {
                     for row in 0..tile.rows {
                         for n in 0..columns {
                             let terms = (0..segments * SEGMENT).map(|pixel| {
-                                let x = left[tile.index * segments * TILE
-                                    + pixel / SEGMENT * TILE
+                                let x = left[tile.index * tile_pitch
+                                    + pixel / SEGMENT * segment_pitch
                                     + row * SEGMENT
                                     + pixel % SEGMENT];
                                 let g = right[tap.copy * copy_pitch
                                     + n / COLUMNS * column_pitch
                                     + tap.offset
-                                    + pixel / 2 * 2 * COLUMNS
+                                    + pixel / SEGMENT * segment_pitch
+                                    + pixel % SEGMENT / 2 * 2 * COLUMNS
                                     + n % COLUMNS * 2
                                     + pixel % 2];
                                 f64::from(x.to_f32()) * f64::from(g.to_f32())

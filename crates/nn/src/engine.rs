@@ -11,16 +11,17 @@ use crate::describe::LayerInfo;
 use crate::diverged::Diverged;
 use crate::error::EngineError;
 use crate::graph::{Graph, Mode};
-use crate::layers::DrawName;
+use crate::layers::{DrawName, Sums};
 use crate::loss::{Loss, LossSettings, Target, cross_entropy};
 use crate::memory::PlannedBuffer;
 use crate::network::Network;
 use crate::optim::OptimizerSpec;
 use crate::plan::{Numbers, Passes, Plan};
-use crate::source::Source;
+use crate::source::{Source, bring};
 use percept_kernels::aligned::Aligned;
 use percept_kernels::crew::Crew;
 use percept_kernels::element::Element;
+use percept_kernels::isa::Isa;
 use percept_kernels::slices;
 use std::ops::Range;
 
@@ -88,8 +89,11 @@ pub struct Engine<T: Element = f32> {
     crew: Crew,
     workers: Vec<Worker<T>>,
     lanes: Vec<Lane<T>>,
-    /// One empty item for each node that is packed, and where its packed numbers lie.
-    pack_items: Vec<usize>,
+    /// Where the plan defers gradients: the arena of each lane, and where it lies.
+    arenas: Aligned<T>,
+    arena_ranges: Vec<Range<usize>>,
+    /// The node and the piece of each part of the packed numbers, and where they lie.
+    pack_items: Vec<(usize, usize)>,
     pack_ranges: Vec<Range<usize>>,
     packed: Aligned<T>,
     parts: Vec<Part<T>>,
@@ -107,6 +111,7 @@ pub struct Engine<T: Element = f32> {
 #[derive(Debug)]
 struct Worker<T: Element> {
     index: usize,
+    /// Empty where the lanes have their own.
     arena: Aligned<T>,
     targets: Vec<Target>,
     scratch: Aligned<T>,
@@ -125,6 +130,8 @@ struct Lane<T: Element> {
 #[derive(Debug)]
 struct Part<T: Element> {
     parameter: usize,
+    /// The node that makes its gradient for the whole batch, and the first number in its weight.
+    deferred: Option<(usize, usize)>,
     state: Aligned<T>,
     average: Aligned<T>,
     norm_squared: f64,
@@ -132,6 +139,9 @@ struct Part<T: Element> {
 
 /// Numbers of a part of a tensor that may be cut.
 const PART: usize = 4096;
+
+/// The most bytes of a chunk's memory that is kept until the end of a step.
+const MOST_KEPT: usize = 1 << 19;
 
 /// A batch cut into chunks that differ by at most one example.
 #[derive(Clone, Copy)]
@@ -159,25 +169,23 @@ impl<T: Element> Engine<T> {
     /// [`EngineError`] where a setting is out of range.
     pub fn new(network: Network<T>, settings: EngineSettings) -> Result<Self, EngineError> {
         check::settings(&network, &settings)?;
-        let mode = Mode::Training { fuse: true, input_gradient: false };
-        let graph = Graph::new(network.description(), settings.compute, mode);
         let chunk = settings.chunk_size.min(settings.batch_size);
-        let passes = Passes::ForwardAndBackward { input_gradient: false };
-        let plan = Plan::new(graph, settings.compute.isa, chunk, passes);
+        let most_chunks = settings.batch_size.div_ceil(chunk);
+        let lane_count = settings.lanes.min(most_chunks);
+        let plan = plan_for(&network, &settings, chunk, lane_count == most_chunks);
         let crew = Crew::new(settings.threads);
         let parameters = network.parameters();
         let scratch = parameters.iter().map(|p| settings.optimizer.scratch_len(p)).max();
         check::memory(&network, &settings, &plan, crew.threads())?;
+        let (own_arenas, lane_arenas) = if plan.defers() { (0, lane_count) } else { (1, 0) };
         let workers = (0..crew.threads())
             .map(|index| Worker {
                 index,
-                arena: Aligned::zeros(plan.arena_len()),
+                arena: Aligned::zeros(own_arenas * plan.arena_len()),
                 targets: vec![Target::default(); chunk],
                 scratch: Aligned::zeros(scratch.unwrap_or(0)),
             })
             .collect();
-        let most_chunks = settings.batch_size.div_ceil(chunk);
-        let lane_count = settings.lanes.min(most_chunks);
         let lanes = (0..lane_count)
             .map(|_| Lane {
                 gradient: Aligned::zeros(network.values().len()),
@@ -187,13 +195,16 @@ impl<T: Element> Engine<T> {
                 loss: Loss::default(),
             })
             .collect();
-        let (parts, part_ranges) = parts(&network, &settings);
-        let pack_items: Vec<usize> =
-            (0..plan.nodes().len()).filter(|node| !plan.packed_range(*node).is_empty()).collect();
+        let (parts, part_ranges) = parts(&network, &settings, &plan);
+        let (pack_items, pack_ranges) = plan.pieces().unzip();
         Ok(Self {
             workers,
             lanes,
-            pack_ranges: pack_items.iter().map(|node| plan.packed_range(*node)).collect(),
+            arenas: Aligned::zeros(lane_arenas * plan.arena_len()),
+            arena_ranges: (0..lane_arenas)
+                .map(|lane| lane * plan.arena_len()..(lane + 1) * plan.arena_len())
+                .collect(),
+            pack_ranges,
             pack_items,
             packed: Aligned::zeros(plan.packed_len()),
             parts,
@@ -297,7 +308,7 @@ impl<T: Element> Engine<T> {
         let draw = DrawName { seed: self.settings.seed, step: self.step + 1, first: 0 };
         self.pack();
         self.run_lanes(source, cut, normaliser, draw);
-        let norm = self.reduce(cut);
+        let norm = self.reduce(source, cut);
         let loss = self.lanes[..cut.lanes].iter().map(|lane| lane.loss.sum).sum::<f64>();
         let loss = if normaliser > 0.0 { loss / normaliser } else { 0.0 };
         if !loss.is_finite() || !norm.is_finite() {
@@ -338,43 +349,48 @@ impl<T: Element> Engine<T> {
             &mut self.pack_items,
             &mut self.packed,
             &self.pack_ranges,
-            |_, _, node, packed| {
-                plan.pack(*node, network.values(), network.buffer_values(), packed);
+            |_, _, (node, piece), packed| {
+                plan.pack_piece(*node, *piece, network.values(), network.buffer_values(), packed);
             },
         );
     }
 
     fn run_lanes(&mut self, source: &dyn Source<T>, cut: Cut, normaliser: f64, draw: DrawName) {
-        let (plan, loss, last) = (&self.plan, &self.settings.loss, self.last_backward());
-        let numbers = Numbers { parameters: self.network.values(), packed: &self.packed };
-        let classes = plan.output_len();
+        let pass = LanePass {
+            plan: &self.plan,
+            numbers: Numbers {
+                parameters: self.network.values(),
+                packed: &self.packed,
+                images: None,
+            },
+            loss: &self.settings.loss,
+            last: self.last_backward(),
+            source,
+            cut,
+            normaliser,
+            draw,
+        };
         let lanes = &mut self.lanes[..cut.lanes];
-        self.crew.for_each(&mut self.workers, lanes, |worker, index, lane| {
-            lane.loss = Loss::default();
-            for (place, chunk) in cut.of_lane(index) {
-                let (images, first) = (chunk.len(), chunk.start);
-                let pitch = plan.statistics_len();
-                let statistics = &mut lane.statistics[place * pitch..][..pitch];
-                let targets = &mut worker.targets[..images];
-                source.fill(worker.index, first, plan.input(&mut worker.arena, images), targets);
-                let draw = DrawName { first, ..draw };
-                plan.forward(images, draw, numbers, &mut worker.arena, statistics);
-                let (logits, gradient) = plan.output_and_gradient(&mut worker.arena, images);
-                let chunk_loss =
-                    cross_entropy(loss, classes, logits, targets, normaliser, gradient);
-                lane.loss.sum += chunk_loss.sum;
-                lane.loss.correct += chunk_loss.correct;
-                let fresh = place == 0;
-                plan.backward(last, images, numbers, &mut worker.arena, &mut lane.gradient, fresh);
-            }
-        });
+        if !self.plan.defers() {
+            return self.crew.for_each(&mut self.workers, lanes, |worker, index, lane| {
+                let Worker { arena, targets, .. } = worker;
+                pass.run(worker.index, index, lane, targets, arena);
+            });
+        }
+        let ranges = &self.arena_ranges[..cut.lanes];
+        let job = |worker: &mut Worker<T>, index, lane: &mut Lane<T>, arena: &mut [T]| {
+            pass.run(worker.index, index, lane, &mut worker.targets, arena);
+        };
+        self.crew.for_each_part(&mut self.workers, lanes, &mut self.arenas, ranges, job);
     }
 
     /// Adds the lanes in order; returns the norm of the sum. What is frozen has no gradient.
-    fn reduce(&mut self, cut: Cut) -> f64 {
+    fn reduce(&mut self, source: &dyn Source<T>, cut: Cut) -> f64 {
         let (trunk, step) = (self.trunk, self.step + 1);
         let (isa, lanes, ranges) =
             (self.settings.compute.isa, &self.lanes[..cut.lanes], &self.part_ranges);
+        let (plan, arenas) = (&self.plan, (&self.arenas[..], &self.images[..]));
+        let images = source.in_memory().filter(|_| plan.takes_images());
         let parameters = self.network.parameters();
         self.crew.for_each_part(
             &mut self.workers,
@@ -388,14 +404,12 @@ impl<T: Element> Engine<T> {
                     part.norm_squared = 0.0;
                     return;
                 }
-                let range = ranges[index].clone();
-                let lane = |lane: usize| &lanes[lane].gradient[range.clone()];
-                if lanes.len() == 1 {
-                    gradient.copy_from_slice(lane(0));
-                } else {
-                    slices::sum_of(isa, lane(0), lane(1), gradient);
+                match part.deferred {
+                    Some((node, first)) => {
+                        plan.weight_gradient(node, first, arenas, images, gradient);
+                    }
+                    None => add_lanes(isa, lanes, ranges[index].clone(), gradient),
                 }
-                (2..lanes.len()).for_each(|index| slices::add(isa, lane(index), gradient));
                 part.norm_squared = slices::norm_squared(isa, gradient);
             },
         );
@@ -471,20 +485,112 @@ impl<T: Element> Engine<T> {
     }
 }
 
+/// What all lanes of a step have in common.
+struct LanePass<'a, T: Element> {
+    plan: &'a Plan<T>,
+    numbers: Numbers<'a, T>,
+    loss: &'a LossSettings,
+    last: usize,
+    source: &'a dyn Source<T>,
+    cut: Cut,
+    normaliser: f64,
+    draw: DrawName,
+}
+
+impl<T: Element> LanePass<'_, T> {
+    /// The chunks of one lane forward and back.
+    fn run(
+        &self,
+        worker: usize,
+        index: usize,
+        lane: &mut Lane<T>,
+        targets: &mut [Target],
+        arena: &mut [T],
+    ) {
+        let Self { plan, numbers, loss, .. } = *self;
+        let pitch = plan.statistics_len();
+        lane.loss = Loss::default();
+        for (place, chunk) in self.cut.of_lane(index) {
+            let (images, first) = (chunk.len(), chunk.start);
+            let statistics = &mut lane.statistics[place * pitch..][..pitch];
+            let targets = &mut targets[..images];
+            let lent = bring(self.source, plan, worker, chunk, arena, targets);
+            let numbers = Numbers { images: lent, ..numbers };
+            let draw = DrawName { first, ..self.draw };
+            plan.forward(images, draw, numbers, arena, statistics);
+            let (logits, gradient) = plan.output_and_gradient(arena, images);
+            let classes = plan.output_len();
+            let chunk_loss =
+                cross_entropy(loss, classes, logits, targets, self.normaliser, gradient);
+            lane.loss.sum += chunk_loss.sum;
+            lane.loss.correct += chunk_loss.correct;
+            let sums = match place {
+                _ if plan.defers() => Sums::Defer,
+                0 => Sums::Begin,
+                _ => Sums::Add,
+            };
+            plan.backward(self.last, images, numbers, arena, &mut lane.gradient, sums);
+        }
+    }
+}
+
+/// Adds up one part of the lanes' gradients, in their order.
+fn add_lanes<T: Element>(isa: Isa, lanes: &[Lane<T>], part: Range<usize>, gradient: &mut [T]) {
+    let lane = |lane: usize| &lanes[lane].gradient[part.clone()];
+    if lanes.len() == 1 {
+        gradient.copy_from_slice(lane(0));
+    } else {
+        slices::sum_of(isa, lane(0), lane(1), gradient);
+    }
+    (2..lanes.len()).for_each(|index| slices::add(isa, lane(index), gradient));
+}
+
+/// The plan of a network's training; one that defers gradients where every chunk has a lane to itself and a chunk's
+/// memory is small: it then lies in the caches still when the gradients are made.
+fn plan_for<T: Element>(
+    network: &Network<T>,
+    settings: &EngineSettings,
+    chunk: usize,
+    lane_each: bool,
+) -> Plan<T> {
+    let optimizer = &settings.optimizer;
+    let in_parts = network.parameters().iter().all(|p| optimizer.is_elementwise(p));
+    let plan = |passes| {
+        let mode = Mode::Training { fuse: true, input_gradient: false };
+        let graph = Graph::new(network.description(), settings.compute, mode);
+        Plan::new(graph, settings.compute.isa, chunk, passes)
+    };
+    let deferring = (lane_each && in_parts).then(|| plan(Passes::Deferring));
+    let pays =
+        |plan: &Plan<T>| plan.has_deferring() && plan.arena_len() * size_of::<T>() <= MOST_KEPT;
+    deferring
+        .filter(pays)
+        .unwrap_or_else(|| plan(Passes::ForwardAndBackward { input_gradient: false }))
+}
+
 /// The parameters cut into parts, and where each lies.
 fn parts<T: Element>(
     network: &Network<T>,
     settings: &EngineSettings,
+    plan: &Plan<T>,
 ) -> (Vec<Part<T>>, Vec<Range<usize>>) {
     let (mut parts, mut ranges) = (Vec::new(), Vec::new());
     for (index, parameter) in network.parameters().iter().enumerate() {
         let whole = parameter.range.clone();
         let elementwise = settings.optimizer.is_elementwise(parameter);
-        let len = if elementwise { PART } else { whole.len().max(1) };
+        let deferring = (0..plan.nodes().len())
+            .filter(|node| plan.nodes()[*node].parameters.start == whole.start)
+            .find_map(|node| Some((node, plan.deferring(node)?.block())));
+        let len = match deferring {
+            _ if !elementwise => whole.len().max(1),
+            Some((_, block)) => block,
+            None => PART,
+        };
         for start in whole.clone().step_by(len) {
             let range = start..(start + len).min(whole.end);
             parts.push(Part {
                 parameter: index,
+                deferred: deferring.map(|(node, _)| (node, start - whole.start)),
                 state: Aligned::zeros(settings.optimizer.state_arrays(parameter) * range.len()),
                 average: Aligned::from_slice(&network.values()[range.clone()]),
                 norm_squared: 0.0,

@@ -4,7 +4,7 @@
 mod golden;
 
 use crate::graph::{Graph, Mode};
-use crate::layers::DrawName;
+use crate::layers::{DrawName, Sums};
 use crate::network::Network;
 use crate::plan::{Numbers, Passes, Plan};
 use crate::predictor::Predictor;
@@ -104,7 +104,7 @@ fn train<T: Element>(case: &Case, network: &Network<T>, isa: Isa) -> Found {
     for node in 0..plan.nodes().len() {
         plan.pack(node, parameters, &buffers, &mut packed[plan.packed_range(node)]);
     }
-    let numbers = Numbers { parameters, packed: &packed };
+    let numbers = Numbers { parameters, packed: &packed, images: None };
     let mut arena = vec![T::from_f64(f64::NAN); plan.arena_len()];
     let mut statistics = vec![T::ZERO; plan.statistics_len()];
     plan.input(&mut arena, images).copy_from_slice(&convert(&case.input));
@@ -113,7 +113,7 @@ fn train<T: Element>(case: &Case, network: &Network<T>, isa: Isa) -> Found {
     let (_, gradient) = plan.output_and_gradient(&mut arena, images);
     gradient.copy_from_slice(&convert(&case.grad_output));
     let mut lane = vec![T::ZERO; parameters.len()];
-    plan.backward(0, images, numbers, &mut arena, &mut lane, true);
+    plan.backward(0, images, numbers, &mut arena, &mut lane, Sums::Begin);
     plan.merge_statistics(&statistics, &[images], &mut buffers);
     let grad_input = f64s(plan.gradient(&arena, 0, images));
     Found { output, grad_input, grad_parameters: f64s(&lane), buffers_after: f64s(&buffers) }

@@ -5,7 +5,7 @@
 
 use crate::error::SpecError;
 use crate::graph::{Graph, Mode};
-use crate::layers::DrawName;
+use crate::layers::{DrawName, Sums};
 use crate::network::Network;
 use crate::plan::{Numbers, Passes, Plan};
 use crate::spec::NetworkSpec;
@@ -166,7 +166,7 @@ impl Trial {
             plan.pack(node, parameters, network.buffer_values(), packed);
         }
         plan.input(arena, *images).copy_from_slice(&self.input);
-        let numbers = Numbers { parameters, packed };
+        let numbers = Numbers { parameters, packed, images: None };
         plan.forward(*images, DrawName::default(), numbers, arena, &mut self.statistics);
         let outputs = plan.output(arena, *images).iter();
         outputs.zip(&self.factors).map(|(output, factor)| output * factor).sum()
@@ -176,12 +176,12 @@ impl Trial {
     /// and a second one adds as much.
     fn backward(&mut self) -> (Vec<f64>, Vec<f64>) {
         let mut gradients = vec![f64::NAN; self.parameters.len()];
-        for fresh in [true, false] {
+        for sums in [Sums::Begin, Sums::Add] {
             self.forward();
             let Self { plan, images, parameters, packed, arena, factors, .. } = self;
             plan.output_and_gradient(arena, *images).1.copy_from_slice(factors);
-            let numbers = Numbers { parameters, packed };
-            plan.backward(0, *images, numbers, arena, &mut gradients, fresh);
+            let numbers = Numbers { parameters, packed, images: None };
+            plan.backward(0, *images, numbers, arena, &mut gradients, sums);
         }
         gradients.iter_mut().for_each(|gradient| *gradient /= 2.0);
         (gradients, self.plan.gradient(&self.arena, 0, self.images).to_vec())

@@ -6,7 +6,10 @@
 
 use crate::arena::{LINE, Lifetime, place};
 use crate::graph::{Graph, Node};
-use crate::layers::{Backward, Banded, BatchStatistics, DrawName, Forward, Needs};
+use crate::layers::{
+    Backward, Banded, BatchStatistics, Deferring, DrawName, Forward, InChunks, Needs, Sums,
+    WholeBatch,
+};
 use crate::memory::{PlannedBuffer, Use};
 use percept_kernels::aligned::Aligned;
 use percept_kernels::crew::Crew;
@@ -24,6 +27,7 @@ const BANDED_WORK: usize = 300_000;
 pub(crate) struct Plan<T: Element> {
     isa: Isa,
     chunk: usize,
+    defers: bool,
     graph: Graph<T>,
     steps: Vec<Step>,
     /// Place of each value in the arena.
@@ -40,6 +44,7 @@ pub(crate) struct Plan<T: Element> {
 #[derive(Clone, Debug, Default)]
 struct Step {
     saved: Range<usize>,
+    kept: Range<usize>,
     forward_scratch: Range<usize>,
     backward_scratch: Range<usize>,
     /// Where the gradient by an input goes that another node has written already: it is added from here.
@@ -52,11 +57,20 @@ struct Step {
     writes_gradients: bool,
 }
 
-/// The network's numbers that a chunk reads.
+/// The numbers outside its arena that a chunk reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Numbers<'a, T> {
+    /// The network's.
     pub parameters: &'a [T],
     pub packed: &'a [T],
+    /// The chunk's images, where they are not in the arena.
+    pub images: Option<&'a [T]>,
+}
+
+impl<'a, T> Numbers<'a, T> {
+    fn images_as(self, value: usize) -> Option<&'a [T]> {
+        self.images.filter(|_| value == 0)
+    }
 }
 
 /// What a plan is for.
@@ -67,6 +81,14 @@ pub(crate) enum Passes {
         /// Whether the gradient by the network's input is kept.
         input_gradient: bool,
     },
+    /// Forward and backward of one chunk in an arena of its own, which keeps what [`Deferring`] layers need afterwards.
+    Deferring,
+}
+
+impl Passes {
+    fn keeps_input_gradient(self) -> bool {
+        self == Self::ForwardAndBackward { input_gradient: true }
+    }
 }
 
 impl<T: Element> Plan<T> {
@@ -76,19 +98,21 @@ impl<T: Element> Plan<T> {
         let mut buffers = Buffers { graph: &graph, needs: &needs, chunk, passes, all: Vec::new() };
         let values: Vec<usize> = (0..graph.values.len()).map(|v| buffers.value(v)).collect();
         let gradients: Vec<usize> = (0..graph.values.len()).map(|v| buffers.gradient(v)).collect();
-        let own: Vec<[usize; 5]> = (0..graph.nodes.len()).map(|i| buffers.node(i)).collect();
+        let own: Vec<[usize; 6]> = (0..graph.nodes.len()).map(|i| buffers.node(i)).collect();
         let (places, arena_len) = place(&buffers.all);
+        let arena_len = arena_len.next_multiple_of(LINE);
         let memory = buffers.described(&places, [&values, &gradients], &own);
         let at = |buffer: usize| places[buffer].clone();
         let (mut packed_len, mut statistics_len) = (0_usize, 0);
         let steps = own
             .iter()
             .zip(&needs)
-            .map(|([saved, forward, backward, first, second], needs)| {
+            .map(|([saved, kept, forward, backward, first, second], needs)| {
                 packed_len = packed_len.next_multiple_of(LINE) + needs.packed;
                 statistics_len += needs.statistics;
                 Step {
                     saved: at(*saved),
+                    kept: at(*kept),
                     forward_scratch: at(*forward),
                     backward_scratch: at(*backward),
                     extra: [at(*first), at(*second)],
@@ -105,6 +129,7 @@ impl<T: Element> Plan<T> {
         Self {
             isa,
             chunk,
+            defers: passes == Passes::Deferring,
             steps,
             values,
             gradients,
@@ -141,6 +166,11 @@ impl<T: Element> Plan<T> {
         self.chunk
     }
 
+    /// Numbers of one image.
+    pub(crate) fn input_len(&self) -> usize {
+        self.graph.values[0]
+    }
+
     /// Numbers of one output.
     pub(crate) fn output_len(&self) -> usize {
         self.graph.values[self.graph.output]
@@ -148,6 +178,54 @@ impl<T: Element> Plan<T> {
 
     pub(crate) fn nodes(&self) -> &[Node<T>] {
         &self.graph.nodes
+    }
+
+    /// The layer of a node as one whose gradient by the weight is left to [`weight_gradient`](Self::weight_gradient).
+    pub(crate) fn deferring(&self, node: usize) -> Option<&dyn Deferring<T>> {
+        self.graph.nodes[node].layer.deferring(self.chunk).filter(|_| self.defers)
+    }
+
+    /// Whether an arena serves one chunk of a batch alone.
+    pub(crate) fn defers(&self) -> bool {
+        self.defers
+    }
+
+    /// Whether any gradient is left to [`weight_gradient`](Self::weight_gradient).
+    pub(crate) fn has_deferring(&self) -> bool {
+        (0..self.graph.nodes.len()).any(|node| self.deferring(node).is_some())
+    }
+
+    /// Makes the gradient by a block of a node's weight, from number `first` on, for the whole batch. `arenas` are those of its
+    /// chunks, one after the other; `counts` are each chunk's images, `images` all of them where they are not in the arenas.
+    ///
+    /// # Panics
+    /// When the node's layer is not [`deferring`](Self::deferring).
+    pub(crate) fn weight_gradient(
+        &self,
+        node: usize,
+        first: usize,
+        (arenas, counts): (&[T], &[usize]),
+        images: Option<&[T]>,
+        gradient: &mut [T],
+    ) {
+        let Node { input, output, .. } = &self.graph.nodes[node];
+        let layer = self.deferring(node).expect("a node that defers");
+        let in_arenas = |place: &Range<usize>| InChunks {
+            numbers: &arenas[place.start..],
+            pitch: Some(self.arena_len),
+        };
+        let images = images.filter(|_| *input == 0);
+        let batch = WholeBatch {
+            isa: self.isa,
+            images: counts,
+            input: images.map_or_else(
+                || in_arenas(&self.values[*input]),
+                |numbers| InChunks { numbers, pitch: None },
+            ),
+            grad_output: in_arenas(&self.gradients[*output]),
+            kept: in_arenas(&self.steps[node].kept),
+        };
+        layer.weight_gradient(first, &batch, gradient);
     }
 
     /// Place of the packed parameters of a node.
@@ -158,6 +236,11 @@ impl<T: Element> Plan<T> {
     /// The network's input in the arena.
     pub(crate) fn input<'a>(&self, arena: &'a mut [T], images: usize) -> &'a mut [T] {
         &mut arena[self.value_range(0, images)]
+    }
+
+    /// Whether the images may lie outside the arena: where they are not the network's output as well.
+    pub(crate) fn takes_images(&self) -> bool {
+        self.graph.output != 0
     }
 
     /// The network's output in the arena.
@@ -201,6 +284,31 @@ impl<T: Element> Plan<T> {
         whole.start..whole.start + images * self.graph.values[value]
     }
 
+    /// Every piece of the packed parameters: its node, which of the node's it is, and its place.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = ((usize, usize), Range<usize>)> {
+        self.graph.nodes.iter().zip(&self.steps).enumerate().flat_map(|(index, (node, step))| {
+            let lens = node.layer.pieces().into_iter().enumerate();
+            let places = lens.scan(step.packed.start, move |end, (piece, len)| {
+                *end += len;
+                Some(((index, piece), *end - len..*end))
+            });
+            places.filter(|(_, place)| !place.is_empty())
+        })
+    }
+
+    /// Does a part of [`pack`](Self::pack).
+    pub(crate) fn pack_piece(
+        &self,
+        node: usize,
+        piece: usize,
+        parameters: &[T],
+        buffers: &[T],
+        packed: &mut [T],
+    ) {
+        let Node { layer, parameters: own, buffers: own_buffers, .. } = &self.graph.nodes[node];
+        layer.pack_piece(piece, &parameters[own.clone()], &buffers[own_buffers.clone()], packed);
+    }
+
     /// Brings the parameters of one node into the layout that its layer reads.
     pub(crate) fn pack(&self, node: usize, parameters: &[T], buffers: &[T], packed: &mut [T]) {
         let Node { layer, parameters: own, buffers: own_buffers, .. } = &self.graph.nodes[node];
@@ -230,6 +338,8 @@ impl<T: Element> Plan<T> {
                 step.forward_scratch.clone(),
             ],
         );
+        let first = numbers.images_as(*input).unwrap_or(first);
+        let other = second.and_then(|second| numbers.images_as(second)).unwrap_or(other);
         let statistics = statistics.get_mut(step.statistics.clone()).unwrap_or_default();
         layer.forward(Forward {
             isa: self.isa,
@@ -246,7 +356,7 @@ impl<T: Element> Plan<T> {
         });
     }
 
-    /// Runs one node backward and adds to the lane's gradients, or begins them where they are fresh.
+    /// Runs one node backward; `sums` says what it does with the lane's gradients.
     pub(crate) fn backward_node(
         &self,
         node: usize,
@@ -254,7 +364,7 @@ impl<T: Element> Plan<T> {
         numbers: Numbers<'_, T>,
         arena: &mut [T],
         lane: &mut [T],
-        fresh: bool,
+        sums: Sums,
     ) {
         let (step, Node { layer, input, second, output, parameters, .. }) =
             (&self.steps[node], &self.graph.nodes[node]);
@@ -268,7 +378,7 @@ impl<T: Element> Plan<T> {
         let read = |wanted: bool, value: usize| {
             if wanted { self.value_range(value, images) } else { 0..0 }
         };
-        let [first, result, grad_output, grad_input, grad_second, saved, scratch] = disjoint(
+        let [first, result, grad_output, grad_input, grad_second, saved, kept, scratch] = disjoint(
             arena,
             [
                 read(step.reads_input, *input),
@@ -277,15 +387,22 @@ impl<T: Element> Plan<T> {
                 to(*input, &step.extra[0]),
                 second.map_or(0..0, |second| to(second, &step.extra[1])),
                 step.saved.clone(),
+                step.kept.clone(),
                 step.backward_scratch.clone(),
             ],
         );
-        if fresh && !step.writes_gradients {
+        let sums = match sums {
+            Sums::Defer if self.deferring(node).is_none() => Sums::Begin,
+            sums => sums,
+        };
+        let lent = numbers.images_as(*input).filter(|_| step.reads_input);
+        let first = lent.unwrap_or(first);
+        if sums != Sums::Add && !step.writes_gradients {
             lane[parameters.clone()].fill(T::ZERO);
         }
         layer.backward(Backward {
             isa: self.isa,
-            fresh,
+            sums,
             images,
             parameters: &numbers.parameters[parameters.clone()],
             packed: &numbers.packed[step.packed.clone()],
@@ -296,6 +413,7 @@ impl<T: Element> Plan<T> {
             grad_second,
             gradients: &mut lane[parameters.clone()],
             saved,
+            kept,
             scratch,
         });
         for (value, extra) in [Some(*input), *second].into_iter().zip(&step.extra) {
@@ -352,7 +470,7 @@ impl<T: Element> Plan<T> {
         let (step, node) = (&self.steps[index], &self.graph.nodes[index]);
         let [input, output] =
             disjoint(arena, [self.value_range(node.input, 1), self.value_range(node.output, 1)]);
-        let input = &*input;
+        let input = numbers.images_as(node.input).unwrap_or(input);
         let rows = banded.rows().div_ceil(crew.threads());
         crew.for_each_chunk(
             scratch,
@@ -386,8 +504,7 @@ impl<T: Element> Plan<T> {
         banded.map(|(_, step)| step.forward_scratch.len()).max().unwrap_or(0)
     }
 
-    /// Runs the nodes backward, from the last to node `last`: adds to the lane's gradients, or begins them where they are
-    /// fresh.
+    /// Runs the nodes backward, from the last to node `last`; `sums` says what they do with the lane's gradients.
     pub(crate) fn backward(
         &self,
         last: usize,
@@ -395,10 +512,10 @@ impl<T: Element> Plan<T> {
         numbers: Numbers<'_, T>,
         arena: &mut [T],
         lane: &mut [T],
-        fresh: bool,
+        sums: Sums,
     ) {
         for node in (last..self.graph.nodes.len()).rev() {
-            self.backward_node(node, images, numbers, arena, lane, fresh);
+            self.backward_node(node, images, numbers, arena, lane, sums);
         }
     }
 
@@ -461,6 +578,17 @@ impl<T: Element> Buffers<'_, T> {
         self.graph.nodes.iter().position(|node| node.output == value)
     }
 
+    /// Whether what a node reads and receives is needed after all chunks.
+    fn defers(&self, node: usize) -> bool {
+        self.passes == Passes::Deferring
+            && self.graph.nodes[node].layer.deferring(self.chunk).is_some()
+    }
+
+    /// The moment behind all others.
+    fn end(&self) -> usize {
+        self.backward(0) + 1
+    }
+
     fn value(&mut self, value: usize) -> usize {
         let maker = self.maker(value);
         let mut last = maker.unwrap_or(0);
@@ -471,6 +599,9 @@ impl<T: Element> Buffers<'_, T> {
             last = last.max(reader);
             if self.is_training() && self.needs[reader].backward_reads_input {
                 last = last.max(self.backward(reader));
+            }
+            if self.defers(reader) {
+                last = self.end();
             }
         }
         if let Some(maker) = maker
@@ -486,9 +617,7 @@ impl<T: Element> Buffers<'_, T> {
         let wanted = match self.passes {
             Passes::Forward => false,
             // The output's receives what the loss writes, even where the output is the input.
-            Passes::ForwardAndBackward { input_gradient } => {
-                value != 0 || input_gradient || value == self.graph.output
-            }
+            _ => value != 0 || self.passes.keeps_input_gradient() || value == self.graph.output,
         };
         if !wanted {
             return self.add(0, 0, 0);
@@ -496,17 +625,19 @@ impl<T: Element> Buffers<'_, T> {
         let last_reader = self.readers(value).last();
         let written = last_reader.map_or(self.loss(), |reader| self.backward(reader));
         let first = if value == self.graph.output { self.loss() } else { written };
-        let last = self.backward(self.maker(value).unwrap_or(0));
+        let maker = self.maker(value);
+        let kept = maker.is_some_and(|maker| self.defers(maker));
+        let last = if kept { self.end() } else { self.backward(maker.unwrap_or(0)) };
         self.add(self.chunk * self.graph.values[value], first, last)
     }
 
-    /// saved, scratch of forward and backward, and the extra gradients of a node.
-    fn node(&mut self, index: usize) -> [usize; 5] {
-        let Needs { saved, scratch, .. } = self.needs[index];
+    /// saved, kept, scratch of forward and backward, and the extra gradients of a node.
+    fn node(&mut self, index: usize) -> [usize; 6] {
+        let Needs { saved, kept, scratch, .. } = self.needs[index];
         if !self.is_training() {
             let nothing = self.add(0, 0, 0);
             let [saved, scratch] = [saved, scratch].map(|len| self.add(len, index, index));
-            return [saved, scratch, nothing, nothing, nothing];
+            return [saved, nothing, scratch, nothing, nothing, nothing];
         }
         let back = self.backward(index);
         let node = &self.graph.nodes[index];
@@ -514,8 +645,10 @@ impl<T: Element> Buffers<'_, T> {
         let first_extra = self.extra_len(index, input, false);
         let second_extra =
             second.map_or(0, |second| self.extra_len(index, second, second == input));
+        let kept = if self.defers(index) { kept } else { 0 };
         [
             self.add(saved, index, back),
+            self.add(kept, back, self.end()),
             self.add(scratch, index, index),
             self.add(scratch, back, back),
             self.add(first_extra, back, back),
@@ -528,7 +661,7 @@ impl<T: Element> Buffers<'_, T> {
         &self,
         places: &[Range<usize>],
         [values, gradients]: [&[usize]; 2],
-        nodes: &[[usize; 5]],
+        nodes: &[[usize; 6]],
     ) -> Vec<PlannedBuffer> {
         let name = |value: usize| {
             let maker = self.maker(value).map(|node| self.graph.nodes[node].name.as_str());
@@ -539,7 +672,8 @@ impl<T: Element> Buffers<'_, T> {
                 .map(|(buffer, what)| (buffer, what, name(value)))
         };
         let of_node = |node: usize| {
-            let uses = [Use::Saved, Use::Scratch, Use::Scratch, Use::Gradient, Use::Gradient];
+            let uses =
+                [Use::Saved, Use::Saved, Use::Scratch, Use::Scratch, Use::Gradient, Use::Gradient];
             let name = &self.graph.nodes[node].name;
             nodes[node]
                 .into_iter()
@@ -559,8 +693,7 @@ impl<T: Element> Buffers<'_, T> {
 
     /// Numbers of the buffer for a gradient that an earlier backward call has begun; 0 where there is none.
     fn extra_len(&self, node: usize, value: usize, begun_by_itself: bool) -> usize {
-        let is_input =
-            value == 0 && self.passes == Passes::ForwardAndBackward { input_gradient: false };
+        let is_input = value == 0 && self.is_training() && !self.passes.keeps_input_gradient();
         let begun = begun_by_itself || self.readers(value).any(|reader| reader > node);
         if begun && !is_input { self.chunk * self.graph.values[value] } else { 0 }
     }

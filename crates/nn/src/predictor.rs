@@ -6,7 +6,7 @@ use crate::layers::DrawName;
 use crate::loss::Target;
 use crate::network::Network;
 use crate::plan::{Numbers, Passes, Plan};
-use crate::source::Source;
+use crate::source::{Source, bring};
 use percept_kernels::aligned::Aligned;
 use percept_kernels::crew::Crew;
 use percept_kernels::element::Element;
@@ -170,7 +170,7 @@ impl<T: Element> Predictor<T> {
         }
         let size = self.chunk_of(examples);
         let plan = &self.plan;
-        let numbers = Numbers { parameters: &self.values, packed: &self.packed };
+        let numbers = Numbers { parameters: &self.values, packed: &self.packed, images: None };
         self.crew.for_each_chunk(
             &mut self.workers,
             (logits, size * classes),
@@ -185,11 +185,13 @@ impl<T: Element> Predictor<T> {
 
     /// All threads work on the same image: for fewer images than threads.
     fn run_one_by_one(&mut self, source: &dyn Source<T>, logits: &mut [T], labels: &mut [u32]) {
-        let numbers = Numbers { parameters: &self.values, packed: &self.packed };
+        let numbers = Numbers { parameters: &self.values, packed: &self.packed, images: None };
         let Worker { arena, targets, .. } = &mut self.workers[0];
         let classes = self.plan.output_len();
         for (position, logits) in logits.chunks_exact_mut(classes).enumerate() {
-            source.fill(0, position, self.plan.input(arena, 1), &mut targets[..1]);
+            let place = position..position + 1;
+            let images = bring(source, &self.plan, 0, place, arena, &mut targets[..1]);
+            let numbers = Numbers { images, ..numbers };
             self.plan.forward_alone(&mut self.crew, &mut self.scratch, numbers, arena);
             logits.copy_from_slice(self.plan.output(arena, 1));
             if let Some(to) = labels.get_mut(position) {
@@ -214,7 +216,8 @@ fn run<T: Element>(
 ) {
     let images = range.len();
     let Worker { index, arena, targets } = worker;
-    source.fill(*index, range.start, plan.input(arena, images), &mut targets[..images]);
+    let lent = bring(source, plan, *index, range, arena, &mut targets[..images]);
+    let numbers = Numbers { images: lent, ..numbers };
     plan.forward(images, DrawName::default(), numbers, arena, &mut []);
     logits.copy_from_slice(plan.output(arena, images));
 }
@@ -234,6 +237,10 @@ impl<T: Copy + Sync> Source<T> for Images<'_, T> {
         let count = pixels.len();
         pixels.copy_from_slice(&self.pixels[first * self.len..][..count]);
         targets.fill(Target::from(0));
+    }
+
+    fn in_memory(&self) -> Option<&[T]> {
+        Some(self.pixels)
     }
 }
 

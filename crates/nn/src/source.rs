@@ -1,6 +1,9 @@
 //! Where a batch's examples come from.
 
 use crate::loss::Target;
+use crate::plan::Plan;
+use percept_kernels::element::Element;
+use std::ops::Range;
 
 /// The examples of one batch (or of one evaluation), by position. Called from several threads at once, each with a
 /// worker number of its own; what it gives must not depend on the worker, nor on how the batch is cut.
@@ -13,6 +16,32 @@ pub trait Source<T>: Sync {
     /// # Shapes
     /// `pixels` `[targets, height, width, channels]`, as the network's input.
     fn fill(&self, worker: usize, first: usize, pixels: &mut [T], targets: &mut [Target]);
+
+    /// The pixels of all examples, one after the other, where they lie in memory as [`fill`](Self::fill) would write them:
+    /// they are then read there.
+    fn in_memory(&self) -> Option<&[T]> {
+        None
+    }
+}
+
+/// Brings examples to a plan: their pixels into the arena, or, where they can be read in memory, none; those are returned.
+pub(crate) fn bring<'a, T: Element>(
+    source: &'a dyn Source<T>,
+    plan: &Plan<T>,
+    worker: usize,
+    examples: Range<usize>,
+    arena: &mut [T],
+    targets: &mut [Target],
+) -> Option<&'a [T]> {
+    let len = plan.input_len();
+    let Some(pixels) = source.in_memory().filter(|_| plan.takes_images()) else {
+        source.fill(worker, examples.start, plan.input(arena, examples.len()), targets);
+        return None;
+    };
+    for (target, position) in targets.iter_mut().zip(examples.clone()) {
+        *target = source.target(position);
+    }
+    Some(&pixels[examples.start * len..examples.end * len])
 }
 
 /// Examples that lie in memory.
@@ -44,5 +73,9 @@ impl<T: Copy + Sync> Source<T> for InMemory<'_, T> {
         pixels.copy_from_slice(&self.pixels[first * len..][..count * len]);
         let labels = &self.labels[first..][..count];
         targets.iter_mut().zip(labels).for_each(|(target, label)| *target = (*label).into());
+    }
+
+    fn in_memory(&self) -> Option<&[T]> {
+        Some(self.pixels)
     }
 }

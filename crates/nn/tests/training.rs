@@ -139,10 +139,15 @@ fn a_step_allocates_nothing() {
     let (pixels, labels) = examples(37);
     let source = InMemory { pixels: &pixels, labels: &labels };
     let optimizers = [OptimizerSpec::Muon(Muon::default()), OptimizerSpec::Sgd(Sgd::default())];
-    for (optimizer, precision) in optimizers.into_iter().zip(Precision::ALL) {
+    let cases = optimizers.into_iter().zip(Precision::ALL).map(|case| (CNN, 4, case));
+    // With a lane for each chunk, dense layers make their gradient for the whole batch.
+    let sgd = OptimizerSpec::Sgd(Sgd::default());
+    let whole = Precision::ALL.map(|precision| (MLP, 8, (sgd.clone(), precision)));
+    for (text, lanes, (optimizer, precision)) in cases.chain(whole) {
         // One thread, so that the whole step runs on the thread that counts.
-        let settings = EngineSettings { compute: compute(precision), ..settings(1, optimizer) };
-        let mut engine = Engine::new(network(CNN), settings).unwrap();
+        let settings =
+            EngineSettings { compute: compute(precision), lanes, ..settings(1, optimizer) };
+        let mut engine = Engine::new(network(text), settings).unwrap();
         engine.step(&source, 37, 1.0).unwrap();
         let before = ALLOCATIONS.with(Cell::get);
         for _ in 0..4 {

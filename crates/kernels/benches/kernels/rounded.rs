@@ -99,7 +99,15 @@ fn weight_gradient(isa: Isa, conv: Conv) -> Option<Run> {
     let (left, right) = (rounded(isa, tiles.len() * segments * TILE), rounded(isa, 2 * copy_pitch));
     let mut out = some(kernel * kernel * inputs * outputs);
     Some(Box::new(move || {
-        let planes = Planes { segments, tiles: &tiles, taps: &taps, column_pitch, copy_pitch };
+        let planes = Planes {
+            segments,
+            segment_pitch: TILE,
+            tiles: &tiles,
+            tile_pitch: segments * TILE,
+            taps: &taps,
+            column_pitch,
+            copy_pitch,
+        };
         multiply_transposed(isa, &planes, stored(&left), stored(&right), outputs, &mut out);
     }))
 }

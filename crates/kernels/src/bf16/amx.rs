@@ -555,8 +555,9 @@ impl Part<'_> {
             begin!(0 "0" 1 "1" 2 "2" 3 "3" 4 "4" 5 "5");
             let left = left.as_ptr().add(product.start(tile));
             for segment in self.line.clone() {
-                load!("6", left.add(segment * TILE), 64_usize);
-                let right = right.as_ptr().add(segment * TILE);
+                let at = segment * planes.segment_pitch;
+                load!("6", left.add(at), 64_usize);
+                let right = right.as_ptr().add(at);
                 macro_rules! target {
                     ($($index:literal $tile:literal)*) => {
                         $(if N > $index {

@@ -32,25 +32,56 @@ pub fn convert(isa: Isa, from: &[f32], channels: usize, to: &mut [Bf16], to_chan
     }
 }
 
-/// Two rows of numbers, rounded and interleaved: `to[n]` = (`first[n]`, `second[n]`), zeros where a row ends and up to
-/// whole 16s.
+/// Packs the right operand of [`multiply`](super::product::multiply): row k of its `segments` * [`SEGMENT`] rows is `row(k)`,
+/// which is `columns` long, or empty for a row of zeros. Two rows are rounded and interleaved, 16 columns at a time.
 ///
 /// # Shapes
-/// first `[n]`, second `[n]` or empty, to `[n rounded up to whole 16s, 2]`.
+/// packed `[columns rounded up / 16, segments, 16 pairs of rows, 16, 2]`.
 ///
 /// # Panics
-/// When the lengths do not fit.
-pub fn interleave(isa: Isa, first: &[f32], second: &[f32], to: &mut [Bf16]) {
-    assert!(second.is_empty() || second.len() == first.len(), "rows of one length");
-    assert_eq!(to.len(), 2 * first.len().next_multiple_of(COLUMNS), "pairs of both rows");
+/// When `packed` is not [`packed_len`](super::product::packed_len) long or a row has another length.
+pub fn pack<'a>(
+    isa: Isa,
+    segments: usize,
+    columns: usize,
+    row: impl Fn(usize) -> &'a [f32],
+    packed: &mut [Bf16],
+) {
+    let len = super::product::packed_len(segments, columns);
+    assert_eq!(packed.len(), len, "length of the packed operand");
     match isa.bf16_unit() {
-        Bf16Unit::Widened => interleave_portable(isa, first, second, to),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the `Isa` proves the features; the lengths are checked above.
-        _ => unsafe { simd::interleave(first, second, to) },
-        #[cfg(not(target_arch = "x86_64"))]
-        _ => interleave_portable(isa, first, second, to),
+        // SAFETY: the `Isa` proves the features; the length is checked above.
+        Bf16Unit::Dot | Bf16Unit::Tiles => unsafe { simd::pack(segments, columns, row, packed) },
+        _ => pack_portable(isa, segments, columns, row, packed),
     }
+}
+
+/// The truth of [`pack`].
+fn pack_portable<'a>(
+    isa: Isa,
+    segments: usize,
+    columns: usize,
+    row: impl Fn(usize) -> &'a [f32],
+    packed: &mut [Bf16],
+) {
+    let starts = (0..columns).step_by(COLUMNS);
+    for (start, panel) in starts.zip(packed.chunks_exact_mut((segments * TILE).max(1))) {
+        for (k, pair) in panel.chunks_exact_mut(2 * COLUMNS).enumerate() {
+            let [first, second] = [2 * k, 2 * k + 1].map(|k| some_of(row(k), start, columns));
+            interleave_portable(isa, first, second, pair);
+        }
+    }
+}
+
+/// Up to 16 numbers of a row from `start` on; none of an empty one.
+#[inline(always)]
+fn some_of(row: &[f32], start: usize, columns: usize) -> &[f32] {
+    if row.is_empty() {
+        return row;
+    }
+    assert_eq!(row.len(), columns, "length of a row");
+    &row[start..(start + COLUMNS).min(columns)]
 }
 
 /// A tile of the right operand of a product from up to 16 rows that are its columns: `to[k / 2][row][k % 2]` =
@@ -249,8 +280,8 @@ per_isa! {
 }
 
 per_isa! {
-    /// The truth of [`interleave`].
-    pub fn interleave_portable<T>(first: &[T], second: &[T], to: &mut [Bf16]) {
+    /// Two rows of up to 16 numbers, rounded and interleaved, with zeros behind them.
+    fn interleave_portable<T>(first: &[T], second: &[T], to: &mut [Bf16]) {
         to.fill(Bf16::ZERO);
         for (pair, first) in to.chunks_exact_mut(2).zip(first) {
             pair[0] = Bf16::from_element(*first);

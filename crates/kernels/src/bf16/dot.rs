@@ -147,17 +147,19 @@ unsafe fn transposed_tile<const M: usize, const N: usize>(
     // touched under a mask where its columns end.
     unsafe {
         let mut sums = [[_mm512_setzero_ps(); N]; M];
-        let (left, right) = (left.as_ptr().add(start + first * SEGMENT), right.as_ptr());
-        for pair in 0..planes.segments * SEGMENT / 2 {
-            let mut vectors = [_mm512_setzero_si512(); N];
-            for (vector, target) in vectors.iter_mut().zip(targets) {
-                *vector = load(right.add(target.right + pair * 2 * COLUMNS));
-            }
-            let left = left.add(pair / (SEGMENT / 2) * TILE + pair % (SEGMENT / 2) * 2);
-            for (m, row) in sums.iter_mut().enumerate() {
-                let x = broadcast(left.add(m * SEGMENT));
-                for (sum, vector) in row.iter_mut().zip(vectors) {
-                    *sum = dot(*sum, x, vector);
+        for segment in 0..planes.segments {
+            let at = segment * planes.segment_pitch;
+            let left = left.as_ptr().add(start + first * SEGMENT + at);
+            for pair in 0..SEGMENT / 2 {
+                let mut vectors = [_mm512_setzero_si512(); N];
+                for (vector, target) in vectors.iter_mut().zip(targets) {
+                    *vector = load(right.as_ptr().add(target.right + at + pair * 2 * COLUMNS));
+                }
+                for (m, row) in sums.iter_mut().enumerate() {
+                    let x = broadcast(left.add(m * SEGMENT + 2 * pair));
+                    for (sum, vector) in row.iter_mut().zip(vectors) {
+                        *sum = dot(*sum, x, vector);
+                    }
                 }
             }
         }

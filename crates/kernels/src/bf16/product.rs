@@ -60,42 +60,16 @@ impl Output {
     }
 }
 
-/// Numbers of the right operand packed for so many segments and columns.
+/// Numbers of the right operand of [`multiply`] for so many segments and columns, as [`pack`](super::arrange::pack) packs it.
 #[must_use]
 pub const fn packed_len(segments: usize, columns: usize) -> usize {
     segments * columns.div_ceil(COLUMNS) * TILE
 }
 
-/// Packs the right operand: row k of its `segments` * [`SEGMENT`] rows is `row(k)`, which is `columns` long, or empty for
-/// a row of zeros.
-///
-/// # Panics
-/// When `packed` is not [`packed_len`] long or a row has another length.
-pub fn pack<'a>(
-    isa: Isa,
-    segments: usize,
-    columns: usize,
-    row: impl Fn(usize) -> &'a [f32],
-    packed: &mut [Bf16],
-) {
-    assert_eq!(packed.len(), packed_len(segments, columns), "length of the packed operand");
-    const ZEROS: [f32; COLUMNS] = [0.0; COLUMNS];
-    for (index, pair) in packed.chunks_exact_mut(2 * COLUMNS).enumerate() {
-        let (tile, k) = (index / (SEGMENT / 2), index % (SEGMENT / 2));
-        let (start, segment) = (tile / segments * COLUMNS, tile % segments);
-        let count = COLUMNS.min(columns - start);
-        let [first, second] = [0, 1].map(|side| {
-            let row = row(segment * SEGMENT + 2 * k + side);
-            if row.is_empty() { &ZEROS[..count] } else { &row[start..start + count] }
-        });
-        super::arrange::interleave(isa, first, second, pair);
-    }
-}
-
 /// `out[m, n]` = `bias[n]` + sum over k of `left[m, k]` * `right[k, n]`, then the greater of it and zero where asked for.
 ///
 /// # Shapes
-/// `left` of at least [`Windows::span`] numbers, `right` packed by [`pack`], `bias` `[columns rounded up to whole 16s]`.
+/// `left` of at least [`Windows::span`] numbers, `right` packed by [`pack`](super::arrange::pack), `bias` `[columns rounded up to whole 16s]`.
 ///
 /// # Panics
 /// When a slice is too short or the grids of rows differ.
@@ -179,8 +153,12 @@ pub struct Tap {
 pub struct Planes<'a> {
     /// Segments of pixels that are summed over.
     pub segments: usize,
+    /// Numbers of both operands from one segment to the next; whole tiles.
+    pub segment_pitch: usize,
     /// The row tiles; the left operand has a tile of 16 rows by a segment of pixels for each of their segments.
     pub tiles: &'a [RowTile],
+    /// Numbers of the left operand from one row tile to the next.
+    pub tile_pitch: usize,
     /// The taps of all row tiles.
     pub taps: &'a [Tap],
     /// Numbers of the right operand from 16 columns to the next.
@@ -192,8 +170,13 @@ pub struct Planes<'a> {
 impl Planes<'_> {
     /// Numbers of the left operand. `None` where they pass the address space.
     fn left_span(&self) -> Option<usize> {
-        let tiles = self.tiles.iter().map(|tile| tile.index).max()?.checked_add(1)?;
-        tiles.checked_mul(self.segments)?.checked_mul(TILE)
+        let last = self.tiles.iter().map(|tile| tile.index).max()?;
+        last.checked_mul(self.tile_pitch)?.checked_add(self.segments_span()?)
+    }
+
+    /// Numbers from the first segment's first to the last one's last.
+    fn segments_span(&self) -> Option<usize> {
+        self.segments.checked_sub(1)?.checked_mul(self.segment_pitch)?.checked_add(TILE)
     }
 
     fn right_span(&self, columns: usize) -> Option<usize> {
@@ -201,7 +184,7 @@ impl Planes<'_> {
         let start = |tap: &Tap| tap.copy.checked_mul(self.copy_pitch)?.checked_add(tap.offset);
         let last_tap = self.taps.iter().map(start).reduce(|a, b| Some(a?.max(b?)))??;
         let before = last_columns.checked_add(last_tap)?;
-        before.checked_add(self.segments.checked_mul(TILE)?)
+        before.checked_add(self.segments_span()?)
     }
 
     fn out_span(&self, columns: usize) -> Option<usize> {
@@ -233,7 +216,7 @@ pub fn multiply_transposed(
     columns: usize,
     out: &mut [f32],
 ) {
-    if planes.tiles.is_empty() || planes.taps.is_empty() || columns == 0 {
+    if planes.tiles.is_empty() || planes.taps.is_empty() || planes.segments == 0 || columns == 0 {
         return;
     }
     assert!(reaches(left.len(), planes.left_span()), "left is too short");
@@ -273,7 +256,7 @@ pub(super) struct Target {
 impl Transposed<'_> {
     /// Where a row tile begins.
     pub(super) fn start(&self, tile: &RowTile) -> usize {
-        tile.index * self.planes.segments * TILE
+        tile.index * self.planes.tile_pitch
     }
 
     /// The targets of a row tile in some columns, which begin with a tile's.
@@ -338,9 +321,10 @@ per_isa! {
             for target in product.targets(tile, 0..columns) {
                 for (row, out_row) in tile.out_rows.iter().enumerate().take(tile.rows) {
                     let mut sums = [0.0_f32; COLUMNS];
-                    let (left, right) = (&left[product.start(tile)..], &right[target.right..]);
-                    let tiles = left.chunks_exact(TILE).zip(right.chunks_exact(TILE));
-                    for (left, right) in tiles.take(planes.segments) {
+                    for segment in 0..planes.segments {
+                        let at = segment * planes.segment_pitch;
+                        let left = &left[product.start(tile) + at..][..TILE];
+                        let right = &right[target.right + at..][..TILE];
                         let numbers = left[row * SEGMENT..][..SEGMENT].chunks_exact(2);
                         for (pair, right) in numbers.zip(right.chunks_exact(2 * COLUMNS)) {
                             add_pairs(&mut sums, [pair[0].to_f32(), pair[1].to_f32()], right);

@@ -41,11 +41,11 @@ pub(super) fn memory<T: Element>(
 ) -> Result<(), EngineError> {
     let values = network.values().len();
     let chunks = settings.batch_size.div_ceil(plan.chunk());
-    let lanes = settings.lanes.min(chunks).saturating_mul(values);
+    let lanes = settings.lanes.min(chunks);
     let numbers = plan
         .arena_len()
-        .saturating_mul(threads)
-        .saturating_add(lanes)
+        .saturating_mul(if plan.defers() { lanes } else { threads })
+        .saturating_add(lanes.saturating_mul(values))
         .saturating_add(plan.statistics_len().saturating_mul(chunks).saturating_mul(2))
         .saturating_add(plan.packed_len())
         .saturating_add(values.saturating_mul(3));

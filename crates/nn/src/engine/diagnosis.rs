@@ -2,7 +2,7 @@
 
 use super::{Cut, Engine, Worker};
 use crate::diverged::{Culprit, Diverged};
-use crate::layers::DrawName;
+use crate::layers::{DrawName, Sums};
 use crate::loss::cross_entropy;
 use crate::plan::Numbers;
 use crate::source::Source;
@@ -35,8 +35,11 @@ impl<T: Element> Engine<T> {
     ) -> Option<Culprit> {
         let plan = &self.plan;
         let (images, first) = (chunk.len(), chunk.start);
-        let numbers = Numbers { parameters: self.network.values(), packed: &self.packed };
+        let numbers =
+            Numbers { parameters: self.network.values(), packed: &self.packed, images: None };
         let Worker { arena, targets, index, .. } = &mut self.workers[0];
+        let arena = if plan.defers() { &mut self.arenas } else { arena };
+        let arena = &mut arena[..plan.arena_len()];
         let (lane, targets) = (&mut self.lanes[0], &mut targets[..images]);
         source.fill(*index, first, plan.input(arena, images), targets);
         if slices::first_not_finite(plan.value(arena, 0, images)).is_some() {
@@ -61,7 +64,7 @@ impl<T: Element> Engine<T> {
             return Some(Culprit::Loss);
         }
         for (index, node) in plan.nodes().iter().enumerate().rev() {
-            plan.backward_node(index, images, numbers, arena, &mut lane.gradient, true);
+            plan.backward_node(index, images, numbers, arena, &mut lane.gradient, Sums::Begin);
             let by_parameters = &lane.gradient[node.parameters.clone()];
             let by_input = plan.gradient(arena, node.input, images);
             if [by_parameters, by_input].into_iter().any(|g| slices::first_not_finite(g).is_some())

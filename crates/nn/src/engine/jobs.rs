@@ -61,7 +61,7 @@ impl<T: Element> Engine<T> {
                 self.run_lanes(source, cut, normaliser, draw);
             }
             Job::Reduce => {
-                self.reduce(cut);
+                self.reduce(source, cut);
             }
             Job::Merge => self.merge_statistics(),
             Job::Update => self.update(0.0),

@@ -5,13 +5,19 @@
 //! Parameters: weight `[in_features, out_features]`, bias `[out_features]`.
 
 use super::fold::Fold;
-use super::{Backward, Banded, Forward, Layer, Needs, Purpose, WRITING};
+use super::{
+    Backward, Banded, Deferring, Forward, Layer, Needs, Purpose, Sums, WRITING, WholeBatch,
+};
 use percept_kernels::activation;
 use percept_kernels::channels;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::product::{Finish, Grid, Left, Panels, finish_transposed, multiply};
 use percept_kernels::slices;
+
+/// Rows of the weight whose gradient is made at once for a whole batch: some tiles of the product, so that what they have in
+/// common stays in the first cache.
+const BLOCK_ROWS: usize = 56;
 
 #[derive(Debug)]
 pub(crate) struct DenseLayer {
@@ -107,6 +113,30 @@ impl DenseLayer {
     fn left(images: usize, features: usize) -> Left {
         Left { rows: Self::rows(images, features), runs: Grid::line(1, 0), run: features }
     }
+
+    /// The gradient by so many rows of the weight as `gradient` has room for; `input` begins with the first one's feature.
+    fn by_weight<T: Element>(
+        &self,
+        isa: Isa,
+        [input_rows, output_rows]: [Grid; 2],
+        input: &[T],
+        grad_output: &[T],
+        finish: Finish,
+        gradient: &mut [T],
+    ) {
+        let run = gradient.len() / self.out_features;
+        finish_transposed(
+            isa,
+            &Left { rows: input_rows, runs: Grid::line(1, 0), run },
+            input,
+            &output_rows,
+            grad_output,
+            self.out_features,
+            finish,
+            gradient,
+            self.out_features,
+        );
+    }
 }
 
 impl<T: Element> Layer<T> for DenseLayer {
@@ -147,6 +177,10 @@ impl<T: Element> Layer<T> for DenseLayer {
         (!self.training).then_some(self as &dyn Banded<T>)
     }
 
+    fn deferring(&self, _chunk: usize) -> Option<&dyn Deferring<T>> {
+        self.training.then_some(self as &dyn Deferring<T>)
+    }
+
     fn backward(&self, pass: Backward<'_, T>) {
         let Backward { isa, images, .. } = pass;
         if self.relu {
@@ -154,18 +188,12 @@ impl<T: Element> Layer<T> for DenseLayer {
         }
         let grad_output = &*pass.grad_output;
         let (grad_weight, grad_bias) = pass.gradients.split_at_mut(self.weight_len());
-        finish_transposed(
-            isa,
-            &Self::left(images, self.in_features),
-            pass.input,
-            &Self::rows(images, self.out_features),
-            grad_output,
-            self.out_features,
-            if pass.fresh { Finish::Store } else { Finish::Add },
-            grad_weight,
-            self.out_features,
-        );
-        if self.bias && pass.fresh {
+        let finish = if pass.sums == Sums::Add { Finish::Add } else { Finish::Store };
+        if pass.sums != Sums::Defer {
+            let rows = [self.in_features, self.out_features].map(|len| Self::rows(images, len));
+            self.by_weight(isa, rows, pass.input, grad_output, finish, grad_weight);
+        }
+        if self.bias && finish == Finish::Store {
             channels::sum(isa, grad_output, grad_bias, pass.scratch);
         } else if self.bias {
             let (sums, scratch) = pass.scratch.split_at_mut(self.out_features);
@@ -186,6 +214,39 @@ impl<T: Element> Layer<T> for DenseLayer {
                 &Self::rows(images, self.in_features),
                 pass.grad_input,
             );
+        }
+    }
+}
+
+impl<T: Element> Deferring<T> for DenseLayer {
+    fn block(&self) -> usize {
+        BLOCK_ROWS * self.out_features
+    }
+
+    fn weight_gradient(&self, first: usize, batch: &WholeBatch<'_, T>, gradient: &mut [T]) {
+        let (mut index, mut finish) = (0, Finish::Store);
+        // Neighbouring chunks with as many images are one grid.
+        for alike in batch.images.chunk_by(|a, b| a == b) {
+            let (input, input_pitch) = batch.input.chunk(index, batch.images, self.in_features);
+            let (grad_output, output_pitch) =
+                batch.grad_output.chunk(index, batch.images, self.out_features);
+            let grid = |outer_pitch, inner_pitch| Grid {
+                outer: alike.len(),
+                outer_pitch,
+                inner: alike[0],
+                inner_pitch,
+            };
+            let rows = [grid(input_pitch, self.in_features), grid(output_pitch, self.out_features)];
+            self.by_weight(
+                batch.isa,
+                rows,
+                &input[first / self.out_features..],
+                grad_output,
+                finish,
+                gradient,
+            );
+            index += alike.len();
+            finish = Finish::Add;
         }
     }
 }

@@ -71,11 +71,22 @@ pub(crate) struct Backward<'a, T> {
     pub grad_second: &'a mut [T],
     /// The lane's gradients of the layer's parameters, to be added to.
     pub gradients: &'a mut [T],
-    /// Whether the gradients are still to be begun: a layer that [writes](Needs::writes_gradients) them finds any numbers
-    /// there, another one zeros.
-    pub fresh: bool,
+    pub sums: Sums,
     pub saved: &'a [T],
+    /// For what a [`Deferring`] layer needs after all chunks.
+    pub kept: &'a mut [T],
     pub scratch: &'a mut [T],
+}
+
+/// What a backward call does with the gradients by the parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sums {
+    /// Begins them: a layer that [writes](Needs::writes_gradients) them finds any numbers there, another one zeros.
+    Begin,
+    /// Adds to them.
+    Add,
+    /// Begins them, but for those that a [`Deferring`] layer makes for the whole batch.
+    Defer,
 }
 
 /// Memory that a layer asks for, in numbers.
@@ -85,6 +96,8 @@ pub(crate) struct Needs {
     pub packed: usize,
     /// Per chunk, from forward to backward.
     pub saved: usize,
+    /// Per chunk, from backward to the end of the step, where the layer is [`Deferring`].
+    pub kept: usize,
     /// Within one call.
     pub scratch: usize,
     /// Per chunk of a batch, until the end of the step.
@@ -134,6 +147,16 @@ pub(crate) trait Layer<T: Element>: Send + Sync + Debug {
     /// Brings parameters and buffers into the layout that forward and backward read.
     fn pack(&self, _parameters: &[T], _buffers: &[T], _packed: &mut [T]) {}
 
+    /// Numbers of the pieces of `packed`, one after the other, that [`pack_piece`](Self::pack_piece) can make by themselves.
+    fn pieces(&self) -> Vec<usize> {
+        vec![self.needs(1).packed]
+    }
+
+    /// Does the part of [`pack`](Self::pack) that makes a piece.
+    fn pack_piece(&self, _piece: usize, parameters: &[T], buffers: &[T], packed: &mut [T]) {
+        self.pack(parameters, buffers, packed);
+    }
+
     /// Whether forward reads the parameters as they are, besides what [`pack`](Self::pack) made of them.
     fn reads_parameters(&self) -> bool {
         true
@@ -144,6 +167,12 @@ pub(crate) trait Layer<T: Element>: Send + Sync + Debug {
 
     /// The layer as one whose output for a single image can be made in bands, where it can.
     fn banded(&self) -> Option<&dyn Banded<T>> {
+        None
+    }
+
+    /// The layer as one that can make the gradient by its weight for a whole batch, in chunks of up to `chunk` images, where
+    /// it can.
+    fn deferring(&self, _chunk: usize) -> Option<&dyn Deferring<T>> {
         None
     }
 
@@ -171,6 +200,52 @@ pub(crate) trait Banded<T: Element>: Sync {
 
     /// Makes the rows from `first` on that `pass.output` has room for; all else is as in [`Layer::forward`].
     fn forward_band(&self, first: usize, pass: Forward<'_, T>);
+}
+
+/// What a layer read and received in the chunks of a batch.
+pub(crate) struct WholeBatch<'a, T> {
+    pub isa: Isa,
+    /// Images of each chunk.
+    pub images: &'a [usize],
+    pub input: InChunks<'a, T>,
+    /// The gradient by the output, as backward has left it.
+    pub grad_output: InChunks<'a, T>,
+    /// What backward has left in [`Backward::kept`].
+    pub kept: InChunks<'a, T>,
+}
+
+/// A value of all chunks, from the first one's first number on.
+#[derive(Clone, Copy)]
+pub(crate) struct InChunks<'a, T> {
+    pub numbers: &'a [T],
+    /// Numbers from one chunk to the next; none where they follow one another.
+    pub pitch: Option<usize>,
+}
+
+impl<'a, T> InChunks<'a, T> {
+    /// The numbers from a chunk on, and how far it is from there to the next ones of as many images.
+    pub(crate) fn chunk(
+        &self,
+        index: usize,
+        images: &[usize],
+        features: usize,
+    ) -> (&'a [T], usize) {
+        let before = images[..index].iter().sum::<usize>();
+        let pitch = self.pitch.unwrap_or(images[index] * features);
+        let start = self.pitch.map_or(before * features, |pitch| index * pitch);
+        (&self.numbers[start..], pitch)
+    }
+}
+
+/// A layer that can make the gradient by its weight for a whole batch at once, in blocks of rows, instead of one for each
+/// chunk that are then added: each number is written once, not once a chunk. The weight is the first of its parameters.
+pub(crate) trait Deferring<T: Element>: Sync {
+    /// Numbers of the rows of the weight that are best made together.
+    fn block(&self) -> usize;
+
+    /// Makes the gradient by the rows of the weight that begin with number `first`, where a block does: as many as `gradient`
+    /// has room for, a block or the rest.
+    fn weight_gradient(&self, first: usize, batch: &WholeBatch<'_, T>, gradient: &mut [T]);
 }
 
 /// What a layer is made for.

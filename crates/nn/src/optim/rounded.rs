@@ -1,7 +1,7 @@
 //! The products of Muon's iteration with bf16 operands, from row-major matrices in slices, without allocation.
 
-use percept_kernels::bf16::arrange::{convert, turn};
-use percept_kernels::bf16::product::{Output, Windows, multiply, pack, packed_len};
+use percept_kernels::bf16::arrange::{convert, pack, turn};
+use percept_kernels::bf16::product::{Output, Windows, multiply, packed_len};
 use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE, storage, storage_len};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;

@@ -1,6 +1,6 @@
 //! The AVX512-BF16 bodies of the layouts. Their rounding flushes numbers below 2^-126 to zero, as the products do.
 
-use super::super::{Bf16, SEGMENT, TILE};
+use super::super::{Bf16, COLUMNS, SEGMENT, TILE};
 use core::arch::x86_64::*;
 
 /// The mask of the first `lanes` of 16 lanes.
@@ -73,19 +73,26 @@ fn pairs(first: __m512, second: __m512, order: __m512i) -> __m512i {
 }
 
 /// # Safety
-/// The processor has the features; the lengths are those that `interleave` checks.
+/// The processor has the features; `packed` has the length that `pack` checks.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-pub(super) unsafe fn interleave(first: &[f32], second: &[f32], to: &mut [Bf16]) {
+pub(super) unsafe fn pack<'a>(
+    segments: usize,
+    columns: usize,
+    row: impl Fn(usize) -> &'a [f32],
+    packed: &mut [Bf16],
+) {
     let order = interleaving();
-    for (index, to) in to.chunks_exact_mut(32).enumerate() {
-        let start = 16 * index;
-        // SAFETY: the masks end with the rows; `to` is a whole 32.
-        unsafe {
-            let [first, second] = [first, second].map(|row| {
-                let lanes = mask(row.len().saturating_sub(start));
-                _mm512_maskz_loadu_ps(lanes, row.as_ptr().wrapping_add(start))
-            });
-            _mm512_storeu_si512(to.as_mut_ptr().cast(), pairs(first, second, order));
+    let starts = (0..columns).step_by(COLUMNS);
+    for (start, panel) in starts.zip(packed.chunks_exact_mut((segments * TILE).max(1))) {
+        for (k, pair) in panel.chunks_exact_mut(2 * COLUMNS).enumerate() {
+            // SAFETY: the masks end with the rows; `pair` is 64 bytes.
+            unsafe {
+                let [first, second] = [2 * k, 2 * k + 1].map(|k| {
+                    let numbers = super::some_of(row(k), start, columns);
+                    _mm512_maskz_loadu_ps(mask(numbers.len()), numbers.as_ptr())
+                });
+                _mm512_storeu_si512(pair.as_mut_ptr().cast(), pairs(first, second, order));
+            }
         }
     }
 }

@@ -129,6 +129,7 @@ impl Layer<f32> for Bf16ConvPoolLayer {
                 images: grad.len() / pooled,
                 input: images,
                 output: &[],
+                kept: &mut [],
                 grad_output: spread,
                 grad_input: grad_input.next().unwrap_or_default(),
                 grad_second: &mut [],

@@ -1,15 +1,18 @@
 //! The dense layer of [`dense`](super::super::dense) with bf16 operands.
 
 use super::super::fold::Fold;
-use super::super::{Backward, Forward, Layer, Needs, Purpose};
-use percept_kernels::bf16::arrange::{self, Pixels, gather_pairs, gather_planes};
+use super::super::{
+    Backward, Deferring, Forward, InChunks, Layer, Needs, Purpose, Sums, WholeBatch,
+};
+use percept_kernels::bf16::arrange::{self, Pixels, gather_pairs, gather_planes, pack};
 use percept_kernels::bf16::product::{
-    Output, Planes, ROWS, RowTile, Tap, Windows, multiply, multiply_transposed, pack, packed_len,
+    Output, Planes, ROWS, RowTile, Tap, Windows, multiply, multiply_transposed, packed_len,
 };
 use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE, storage, storage_len, stored};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;
 use percept_kernels::{activation, channels, slices};
+use std::ops::Range;
 
 #[derive(Debug)]
 pub(crate) struct Bf16DenseLayer {
@@ -23,10 +26,16 @@ pub(crate) struct Bf16DenseLayer {
     forward: Side,
     /// The transposed weight, where the gradient by the input is wanted.
     backward: Option<Side>,
-    /// The features as rows, for the gradient by the weights.
+    /// The features as rows, for the gradient by the weights: output rows count from the tile's [block](BLOCK_TILES).
     tiles: Vec<RowTile>,
     zeros: Vec<f32>,
 }
+
+/// Row tiles whose gradient is made at once for a whole batch.
+const BLOCK_TILES: usize = 4;
+
+/// Rows of the weight in a block.
+const BLOCK_ROWS: usize = BLOCK_TILES * ROWS;
 
 /// One product: so many features of each image into so many others.
 #[derive(Debug)]
@@ -91,7 +100,7 @@ fn row_tile(index: usize, features: usize) -> RowTile {
     RowTile {
         index,
         rows: ROWS.min(features - first),
-        out_rows: core::array::from_fn(|row| (first + row) as u32),
+        out_rows: core::array::from_fn(|row| (first % BLOCK_ROWS + row) as u32),
         first_tap: 0,
         taps: 1,
     }
@@ -153,37 +162,81 @@ impl Bf16DenseLayer {
     fn scratch_len(&self, chunk: usize) -> usize {
         storage_len(self.forward.rows_len(chunk))
             .max(self.backward.as_ref().map_or(0, |side| storage_len(side.rows_len(chunk))))
-            .max(storage_len(self.planes_len(chunk)) + storage_len(self.pairs_len(chunk)))
+            .max(self.operands_len(chunk))
             .max(self.out_features + channels::scratch_len(self.out_features))
     }
 
-    fn add_weight_gradient(&self, pass: &mut Backward<'_, f32>) {
-        let (isa, images) = (pass.isa, pass.images);
+    /// fp32 numbers that hold what the gradient by the weight is made of.
+    fn operands_len(&self, images: usize) -> usize {
+        storage_len(self.planes_len(images)) + storage_len(self.pairs_len(images))
+    }
+
+    /// Gathers what the gradient by the weight is made of.
+    fn gather(&self, isa: Isa, input: &[f32], grad_output: &[f32], to: &mut [f32]) {
         let (inputs, outputs) = (self.in_features, self.out_features);
+        let images = grad_output.len() / outputs;
         let segments = images.div_ceil(SEGMENT);
-        let (planes, pairs) = pass.scratch.split_at_mut(storage_len(self.planes_len(images)));
+        let (planes, pairs) = to.split_at_mut(storage_len(self.planes_len(images)));
         let planes = &mut storage(planes)[..self.planes_len(images)];
         let pairs = &mut storage(pairs)[..self.pairs_len(images)];
         let pixels = |pitch: usize| Pixels::Line { pitch, count: images };
-        gather_planes(isa, pass.input, pixels(inputs), inputs, segments, planes);
+        gather_planes(isa, input, pixels(inputs), inputs, segments, planes);
         let count = segments * SEGMENT / 2;
-        gather_pairs(isa, pass.grad_output, pixels(outputs), 0, outputs, count, pairs);
-        let layout = Planes {
-            segments,
-            tiles: &self.tiles,
-            taps: &[Tap { offset: 0, copy: 0, out_row: 0 }],
-            column_pitch: Self::column_len(images),
-            copy_pitch: 0,
-        };
-        let grad_weight = &mut pass.gradients[..self.weight_len()];
-        multiply_transposed(isa, &layout, planes, pairs, outputs, grad_weight);
+        gather_pairs(isa, grad_output, pixels(outputs), 0, outputs, count, pairs);
     }
 
-    fn pack_forward(&self, weight: &[f32], packed: &mut [f32]) {
-        let (inputs, outputs) = (self.in_features, self.out_features);
-        let packed = &mut storage(packed)[..self.forward.packed_len()];
-        let row = |k: usize| if k < inputs { &weight[k * outputs..][..outputs] } else { &[][..] };
-        pack(self.isa, self.forward.segments.len(), outputs, row, packed);
+    /// Adds the gradient by the block of the weight that begins with a tile. `from` is what [`gather`](Self::gather) has
+    /// written for the segments: of `together` one after the other, or of one, which are `pitch` bf16 numbers apart.
+    fn add_block(
+        &self,
+        isa: Isa,
+        first_tile: usize,
+        from: &[f32],
+        segments: usize,
+        pitch: Option<usize>,
+        gradient: &mut [f32],
+    ) {
+        let together = if pitch.is_some() { 1 } else { segments };
+        let layout = Planes {
+            segments,
+            segment_pitch: pitch.unwrap_or(TILE),
+            tiles: &self.tiles[first_tile..(first_tile + BLOCK_TILES).min(self.tiles.len())],
+            tile_pitch: together * TILE,
+            taps: &[Tap { offset: 0, copy: 0, out_row: 0 }],
+            column_pitch: together * TILE,
+            copy_pitch: 0,
+        };
+        let pairs = &from[storage_len(self.tiles.len() * together * TILE)..];
+        multiply_transposed(isa, &layout, stored(from), stored(pairs), self.out_features, gradient);
+    }
+
+    fn add_weight_gradient(&self, pass: &mut Backward<'_, f32>) {
+        let segments = pass.images.div_ceil(SEGMENT);
+        self.gather(pass.isa, pass.input, pass.grad_output, pass.scratch);
+        let gradient = &mut pass.gradients[..self.weight_len()];
+        if pass.sums == Sums::Begin {
+            gradient.fill(0.0);
+        }
+        for (index, block) in gradient.chunks_mut(self.block()).enumerate() {
+            let first_tile = index * BLOCK_TILES;
+            self.add_block(pass.isa, first_tile, pass.scratch, segments, None, block);
+        }
+    }
+
+    /// bf16 numbers of 16 columns of the packed weight.
+    fn panel_len(&self) -> usize {
+        self.forward.segments.len() * TILE
+    }
+
+    /// Packs some columns of the weight.
+    fn pack_columns(&self, weight: &[f32], columns: Range<usize>, packed: &mut [f32]) {
+        let (inputs, outputs, segments) =
+            (self.in_features, self.out_features, self.forward.segments.len());
+        let packed = &mut storage(packed)[..packed_len(segments, columns.len())];
+        let row = |k: usize| {
+            if k < inputs { &weight[k * outputs..][columns.clone()] } else { &[][..] }
+        };
+        pack(self.isa, segments, columns.len(), row, packed);
     }
 
     /// Packs the transposed weight.
@@ -204,9 +257,11 @@ impl Layer<f32> for Bf16DenseLayer {
         Needs {
             packed: self.forward_len()
                 + self.backward.as_ref().map_or(0, |side| storage_len(side.packed_len())),
+            kept: self.operands_len(chunk),
             scratch: self.scratch_len(chunk),
             backward_reads_input: true,
             backward_reads_output: self.relu,
+            writes_gradients: true,
             ..Needs::default()
         }
     }
@@ -221,11 +276,11 @@ impl Layer<f32> for Bf16DenseLayer {
         match self.norm {
             Some(eps) => {
                 let fold = Fold::new(self.bias.then_some(bias), eps, norm, buffers);
-                self.pack_forward(&fold.scaled(weight), packed_weight);
+                self.pack_columns(&fold.scaled(weight), 0..self.out_features, packed_weight);
                 packed_bias[..self.out_features].copy_from_slice(&fold.shift);
             }
             None => {
-                self.pack_forward(weight, packed_weight);
+                self.pack_columns(weight, 0..self.out_features, packed_weight);
                 packed_bias[..bias.len()].copy_from_slice(bias);
             }
         }
@@ -234,8 +289,35 @@ impl Layer<f32> for Bf16DenseLayer {
         }
     }
 
+    /// The forward weight's columns, 16 at a time, and the rest.
+    fn pieces(&self) -> Vec<usize> {
+        let panel = storage_len(self.panel_len());
+        let panels = self.out_features.div_ceil(COLUMNS);
+        let mut pieces = vec![panel; panels];
+        pieces.push(self.needs(1).packed - panels * panel);
+        pieces
+    }
+
+    fn pack_piece(&self, piece: usize, parameters: &[f32], _: &[f32], packed: &mut [f32]) {
+        let (weight, bias) = parameters.split_at(self.weight_len());
+        let columns = self.out_features.saturating_sub(piece * COLUMNS).min(COLUMNS);
+        if columns > 0 {
+            return self.pack_columns(weight, piece * COLUMNS..piece * COLUMNS + columns, packed);
+        }
+        let (packed_bias, backward) = packed.split_at_mut(self.bias_len());
+        packed_bias[..bias.len()].copy_from_slice(bias);
+        if let Some(side) = &self.backward {
+            self.pack_backward(side, weight, backward);
+        }
+    }
+
     fn reads_parameters(&self) -> bool {
         false
+    }
+
+    /// Where a chunk is one segment, which is multiplied where it lies.
+    fn deferring(&self, chunk: usize) -> Option<&dyn Deferring<f32>> {
+        (chunk <= SEGMENT).then_some(self as &dyn Deferring<f32>)
     }
 
     fn forward(&self, pass: Forward<'_, f32>) {
@@ -249,12 +331,18 @@ impl Layer<f32> for Bf16DenseLayer {
         if self.relu {
             activation::relu_mask(pass.isa, pass.output, pass.grad_output);
         }
-        self.add_weight_gradient(&mut pass);
+        match pass.sums {
+            Sums::Defer => self.gather(pass.isa, pass.input, pass.grad_output, pass.kept),
+            Sums::Begin | Sums::Add => self.add_weight_gradient(&mut pass),
+        }
         if self.bias {
             let grad_bias = &mut pass.gradients[self.weight_len()..];
             let (sums, scratch) = pass.scratch.split_at_mut(self.out_features);
             channels::sum(pass.isa, pass.grad_output, sums, scratch);
-            slices::add(pass.isa, sums, grad_bias);
+            match pass.sums {
+                Sums::Add => slices::add(pass.isa, sums, grad_bias),
+                Sums::Begin | Sums::Defer => grad_bias.copy_from_slice(sums),
+            }
         }
         if let Some(side) = &self.backward
             && !pass.grad_input.is_empty()
@@ -263,5 +351,19 @@ impl Layer<f32> for Bf16DenseLayer {
             let Backward { isa, images, grad_output, grad_input, scratch, .. } = pass;
             side.run(isa, images, grad_output, packed, &self.zeros, false, grad_input, scratch);
         }
+    }
+}
+
+impl Deferring<f32> for Bf16DenseLayer {
+    fn block(&self) -> usize {
+        BLOCK_ROWS * self.out_features
+    }
+
+    fn weight_gradient(&self, first: usize, batch: &WholeBatch<'_, f32>, gradient: &mut [f32]) {
+        let first_tile = first / self.out_features / ROWS;
+        let InChunks { numbers, pitch } = batch.kept;
+        let pitch = pitch.map(|pitch| 2 * pitch);
+        gradient.fill(0.0);
+        self.add_block(batch.isa, first_tile, numbers, batch.images.len(), pitch, gradient);
     }
 }

@@ -246,9 +246,12 @@ impl WeightGradient {
             let pairs = &mut storage(pairs)[..self.pairs_len(count)];
             self.fill_planes(isa, count, images, frames, planes);
             self.fill_pairs(isa, count, grads, pairs);
+            let segments = self.segments(count);
             let layout = Planes {
-                segments: self.segments(count),
+                segments,
+                segment_pitch: TILE,
                 tiles: &self.tiles,
+                tile_pitch: segments * TILE,
                 taps: &self.taps,
                 column_pitch: self.pairs(count) * 2 * COLUMNS,
                 copy_pitch: self.copy_len(count),

@@ -3,7 +3,7 @@
 
 use crate::compute::{Compute, Precision};
 use crate::graph::{Graph, Mode};
-use crate::layers::DrawName;
+use crate::layers::{DrawName, Sums};
 use crate::network::Network;
 use crate::plan::{Numbers, Passes, Plan};
 use crate::spec::NetworkSpec;
@@ -97,13 +97,13 @@ fn run(network: &Network, compute: Compute, images: usize, chunk: usize) -> Resu
     }
     let description = network.description();
     plan.input(&mut arena, images).copy_from_slice(&random(images * description.input.len(), 2));
-    let numbers = Numbers { parameters: &parameters, packed: &packed };
+    let numbers = Numbers { parameters: &parameters, packed: &packed, images: None };
     plan.forward(images, DrawName::default(), numbers, &mut arena, &mut []);
     let output = plan.output(&arena, images).to_vec();
     let gradient = random(output.len(), 3);
     plan.output_and_gradient(&mut arena, images).1.copy_from_slice(&gradient);
     let mut gradients = vec![0.25; parameters.len()];
-    plan.backward(0, images, numbers, &mut arena, &mut gradients, true);
+    plan.backward(0, images, numbers, &mut arena, &mut gradients, Sums::Begin);
     let by_input = plan.gradient(&arena, 0, images).to_vec();
     Result { output, by_parameters: gradients, by_input }
 }
