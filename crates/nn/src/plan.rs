@@ -238,9 +238,11 @@ impl<T: Element> Plan<T> {
         &mut arena[self.value_range(0, images)]
     }
 
-    /// Whether the images may lie outside the arena: where they are not the network's output as well.
+    /// Whether the images are read outside the arena, where that can be: they must not be the network's output as well.
     pub(crate) fn takes_images(&self) -> bool {
-        self.graph.output != 0
+        let reads = |node: &&Node<T>| node.input == 0 || node.second == Some(0);
+        let mut readers = self.graph.nodes.iter().filter(reads);
+        self.graph.output != 0 && readers.all(|node| node.layer.reads_images_in_place())
     }
 
     /// The network's output in the arena.

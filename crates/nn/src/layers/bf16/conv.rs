@@ -147,6 +147,10 @@ impl Layer<f32> for Bf16ConvLayer {
         false
     }
 
+    fn reads_images_in_place(&self) -> bool {
+        false
+    }
+
     fn forward(&self, pass: Forward<'_, f32>) {
         let Geometry { input, output, .. } = self.geometry;
         let (weight, rest) = pass.packed.split_at(storage_len(self.weight_len()));

@@ -85,6 +85,10 @@ impl Layer<f32> for Bf16ConvPoolLayer {
         false
     }
 
+    fn reads_images_in_place(&self) -> bool {
+        false
+    }
+
     fn forward(&self, pass: Forward<'_, f32>) {
         let (input, pooled) = (self.geometry.input.len(), self.pooled_len());
         let convolved_len = self.convolved_len(pass.images);

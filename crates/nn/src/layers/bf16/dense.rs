@@ -320,6 +320,10 @@ impl Layer<f32> for Bf16DenseLayer {
         (chunk <= SEGMENT).then_some(self as &dyn Deferring<f32>)
     }
 
+    fn reads_images_in_place(&self) -> bool {
+        false
+    }
+
     fn forward(&self, pass: Forward<'_, f32>) {
         let (weight, rest) = pass.packed.split_at(storage_len(self.forward.packed_len()));
         let bias = &rest[..self.bias_len()];
