@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::mpsc;
 use std::thread;
 
 /// Numbers whose checksum takes longer than a thread takes to start: about 0.1 ms.
@@ -77,10 +78,32 @@ impl ModelFile {
     ) -> Result<(Model<()>, R), ModelError> {
         self.check_fit(network.description())?;
         let Self { origin, model, opened } = self;
-        let metadata = read_numbers(opened, network)?;
-        let network = &*network;
-        let prepared = checked(&origin, &metadata, network, || prepare(&model, network))?;
-        Ok((model, prepared))
+        thread::scope(|scope| {
+            // A thread takes as long to start as the numbers to read, so it comes first and waits for them.
+            let (sender, receiver) = mpsc::sync_channel::<(Metadata, &Network)>(1);
+            let origin = origin.as_str();
+            let check = move || match receiver.recv() {
+                Ok((metadata, network)) => metadata.check_seal(origin, views(network)),
+                // Reading failed, which is told elsewhere.
+                Err(_) => Ok(()),
+            };
+            let worthwhile = network.values().len() >= WORTH_A_THREAD;
+            let thread = worthwhile
+                .then(|| thread::Builder::new().spawn_scoped(scope, check).ok())
+                .flatten();
+            let metadata = read_numbers(opened, network)?;
+            let network = &*network;
+            let Some(thread) = thread else {
+                metadata.check_seal(origin, views(network))?;
+                let prepared = prepare(&model, network);
+                return Ok((model, prepared));
+            };
+            // It waits at the other end, or has panicked: then joining says so.
+            let _ = sender.send((metadata, network));
+            let prepared = prepare(&model, network);
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok((model, prepared))
+        })
     }
 }
 
@@ -102,26 +125,4 @@ fn read_numbers(
     let names: Vec<String> =
         opened.tensors.iter().map(|Tensor { name, .. }| name.clone()).collect();
     opened.read_into(names.iter().map(|name| places.remove(name.as_str()).unwrap_or_default()))
-}
-
-/// What `prepare` returns, where the checksum is right.
-fn checked<R>(
-    origin: &str,
-    metadata: &Metadata,
-    network: &Network,
-    prepare: impl FnOnce() -> R,
-) -> Result<R, ModelError> {
-    let check = || metadata.check_seal(origin, views(network));
-    thread::scope(|scope| {
-        let thread = (network.values().len() >= WORTH_A_THREAD)
-            .then(|| thread::Builder::new().spawn_scoped(scope, check).ok());
-        match thread.flatten() {
-            Some(thread) => {
-                let prepared = prepare();
-                thread.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-                Ok(prepared)
-            }
-            None => check().map(|()| prepare()),
-        }
-    })
 }
