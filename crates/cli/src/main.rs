@@ -29,11 +29,10 @@ mod transfer;
 mod verbs;
 
 use arguments::Arguments;
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match verbs::run(Arguments::parse().verb) {
+    match verbs::run(Arguments::of_process().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -27,6 +27,18 @@ pub(crate) enum Verb {
     Man(man::Arguments),
 }
 
+/// [`Verb::Predict`] without the other verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PredictVerb {
+    Predict(predict::Arguments),
+}
+
+impl From<PredictVerb> for Verb {
+    fn from(PredictVerb::Predict(arguments): PredictVerb) -> Self {
+        Self::Predict(arguments)
+    }
+}
+
 /// Does what was asked for.
 ///
 /// # Errors
