@@ -4,7 +4,7 @@ import subprocess
 
 from safetensors.numpy import load_file
 
-from .process import run
+from .process import first_line
 from .rounds import spread
 from .settings import NATIVE, PROGRAM, ROOT, RUST, Settings
 from .worker import Kind, python
@@ -32,13 +32,13 @@ def kinds(settings: Settings) -> dict[str, Kind]:
 def measure(peers: list[str], settings: Settings, say) -> dict:
     commands = {name: kind for name, kind in kinds(settings).items() if name in peers}
     for kind in commands.values():
-        run(kind, settings)
+        first_line(kind, settings)
     pairings = []
     for peer in [name for name in commands if name != "percept"]:
         ours, theirs = [], []
         for _ in range(max(RUNS, settings.rounds)):
-            ours.append(run(commands["percept"], settings)[0])
-            theirs.append(run(commands[peer], settings)[0])
+            ours.append(first_line(commands["percept"], settings))
+            theirs.append(first_line(commands[peer], settings))
         ratios = [b / a for a, b in zip(ours, theirs)]
         pairings.append({"peer": peer, "form": "", "percept_form": "", "percept": spread(ours), "value": spread(theirs),
                          "ratio": spread(ratios)})

@@ -23,15 +23,16 @@ def start(kind: Kind, settings: Settings, **pipes) -> subprocess.Popen:
         os.sched_setaffinity(0, own)
 
 
-def run(kind: Kind, settings: Settings) -> tuple[float, str]:
-    """Milliseconds from start to end, and what the command printed."""
+def first_line(kind: Kind, settings: Settings) -> float:
+    """Milliseconds from the start of the command until it has printed a line."""
     begin = time.perf_counter()
-    process = start(kind, settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    text = process.communicate()[0]
-    milliseconds = 1e3 * (time.perf_counter() - begin)
-    if process.returncode:
-        raise RuntimeError(f"{kind.command} ended with {process.returncode}")
-    return milliseconds, text
+    process = start(kind, settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    with process:
+        line = process.stdout.readline()
+        milliseconds = 1e3 * (time.perf_counter() - begin)
+    if process.returncode or not line:
+        raise RuntimeError(f"{kind.command} ended with {process.returncode} and printed {line!r}")
+    return milliseconds
 
 
 def peak_memory_of(kind: Kind, settings: Settings) -> float:

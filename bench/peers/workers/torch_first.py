@@ -12,4 +12,4 @@ from .torch_network import build
 network = build(spec.read_file(sys.argv[1]), load_file(sys.argv[2])).eval()
 image = torch.from_numpy(np.fromfile(sys.argv[3], dtype="<f4")).reshape(1, 1, 28, 28)
 with torch.inference_mode():
-    print(network(image).argmax().item())
+    print(network(image).argmax().item(), flush=True)
