@@ -51,6 +51,21 @@ per_isa! {
 }
 
 per_isa! {
+    /// `x[pixel, c]` += `bias[c]`, then the greater of it and 0 where asked for.
+    ///
+    /// # Shapes
+    /// x `[pixels, channels]`, bias `[channels]`.
+    pub fn add_bias<T>(bias: &[T], relu: bool, x: &mut [T]) {
+        let rows = x.chunks_exact_mut(bias.len());
+        if relu {
+            rows.for_each(|row| row.iter_mut().zip(bias).for_each(|(x, b)| *x = (*x + *b).relu()));
+        } else {
+            rows.for_each(|row| row.iter_mut().zip(bias).for_each(|(x, b)| *x += *b));
+        }
+    }
+}
+
+per_isa! {
     /// `sums[c]` = sum over pixels of (`x[pixel, c]` - `center[c]`)^2.
     ///
     /// # Shapes

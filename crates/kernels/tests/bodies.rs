@@ -148,6 +148,14 @@ fn channel_maps_are_those_of_plain_loops() {
                     .map(|v| if on && v < 0.0 { 0.0 } else { v })
                     .collect();
                 assert_same(&out, &expected, &format!("{isa} scale_shift {pixels}x{c}"));
+                let mut out = x.clone();
+                channels::add_bias(isa, &shift, on, &mut out);
+                let expected: Vec<f32> = (0..len)
+                    .map(|i| x[i] + shift[i % c])
+                    .map(|v| if on && v < 0.0 { 0.0 } else { v })
+                    .collect();
+                assert_same(&out, &expected, &format!("{isa} add_bias {pixels}x{c}"));
+                let mut out = vec![7.0; len];
                 let relu = on.then_some((&y_scale[..], &y_shift[..]));
                 channels::gradient_combine(
                     isa,

@@ -11,13 +11,13 @@ use crate::describe::LayerInfo;
 use crate::diverged::Diverged;
 use crate::error::EngineError;
 use crate::graph::{Graph, Mode};
-use crate::layers::{DrawName, Sums};
+use crate::layers::{DrawName, Sums, SumsAhead};
 use crate::loss::{Loss, LossSettings, Target, cross_entropy};
 use crate::memory::PlannedBuffer;
 use crate::network::Network;
 use crate::optim::OptimizerSpec;
 use crate::plan::{Numbers, Passes, Plan};
-use crate::source::{Source, bring};
+use crate::source::{Source, bring, in_place};
 use percept_kernels::aligned::Aligned;
 use percept_kernels::crew::Crew;
 use percept_kernels::element::Element;
@@ -25,12 +25,14 @@ use percept_kernels::isa::Isa;
 use percept_kernels::slices;
 use std::ops::Range;
 
+mod ahead;
 mod check;
 mod diagnosis;
 pub mod jobs;
 mod rest;
 mod trunk;
 
+use ahead::WorkAhead;
 use trunk::Learning;
 pub use trunk::Trunk;
 
@@ -92,6 +94,7 @@ pub struct Engine<T: Element = f32> {
     /// Where the plan defers gradients: the arena of each lane, and where it lies.
     arenas: Aligned<T>,
     arena_ranges: Vec<Range<usize>>,
+    ahead: WorkAhead<T>,
     /// The node and the piece of each part of the packed numbers, and where they lie.
     pack_items: Vec<(usize, usize)>,
     pack_ranges: Vec<Range<usize>>,
@@ -113,7 +116,6 @@ struct Worker<T: Element> {
     index: usize,
     /// Empty where the lanes have their own.
     arena: Aligned<T>,
-    targets: Vec<Target>,
     scratch: Aligned<T>,
 }
 
@@ -123,6 +125,8 @@ struct Lane<T: Element> {
     gradient: Aligned<T>,
     /// Of each of its chunks.
     statistics: Aligned<T>,
+    /// Of the chunk that it is at.
+    targets: Vec<Target>,
     loss: Loss,
 }
 
@@ -182,7 +186,6 @@ impl<T: Element> Engine<T> {
             .map(|index| Worker {
                 index,
                 arena: Aligned::zeros(own_arenas * plan.arena_len()),
-                targets: vec![Target::default(); chunk],
                 scratch: Aligned::zeros(scratch.unwrap_or(0)),
             })
             .collect();
@@ -192,6 +195,7 @@ impl<T: Element> Engine<T> {
                 statistics: Aligned::zeros(
                     plan.statistics_len() * most_chunks.div_ceil(lane_count),
                 ),
+                targets: vec![Target::default(); chunk],
                 loss: Loss::default(),
             })
             .collect();
@@ -200,6 +204,7 @@ impl<T: Element> Engine<T> {
         Ok(Self {
             workers,
             lanes,
+            ahead: WorkAhead::new(&plan, settings.batch_size, lane_count),
             arenas: Aligned::zeros(lane_arenas * plan.arena_len()),
             arena_ranges: (0..lane_arenas)
                 .map(|lane| lane * plan.arena_len()..(lane + 1) * plan.arena_len())
@@ -307,6 +312,7 @@ impl<T: Element> Engine<T> {
         let normaliser = self.normaliser(source, examples);
         let draw = DrawName { seed: self.settings.seed, step: self.step + 1, first: 0 };
         self.pack();
+        self.work_ahead(source, cut);
         self.run_lanes(source, cut, normaliser, draw);
         let norm = self.reduce(source, cut);
         let loss = self.lanes[..cut.lanes].iter().map(|lane| lane.loss.sum).sum::<f64>();
@@ -359,9 +365,8 @@ impl<T: Element> Engine<T> {
         let pass = LanePass {
             plan: &self.plan,
             numbers: Numbers {
-                parameters: self.network.values(),
-                packed: &self.packed,
-                images: None,
+                ahead: self.ahead.sums(),
+                ..Numbers::new(self.network.values(), &self.packed)
             },
             loss: &self.settings.loss,
             last: self.last_backward(),
@@ -373,13 +378,12 @@ impl<T: Element> Engine<T> {
         let lanes = &mut self.lanes[..cut.lanes];
         if !self.plan.defers() {
             return self.crew.for_each(&mut self.workers, lanes, |worker, index, lane| {
-                let Worker { arena, targets, .. } = worker;
-                pass.run(worker.index, index, lane, targets, arena);
+                pass.run(worker.index, index, lane, &mut worker.arena);
             });
         }
         let ranges = &self.arena_ranges[..cut.lanes];
         let job = |worker: &mut Worker<T>, index, lane: &mut Lane<T>, arena: &mut [T]| {
-            pass.run(worker.index, index, lane, &mut worker.targets, arena);
+            pass.run(worker.index, index, lane, arena);
         };
         self.crew.for_each_part(&mut self.workers, lanes, &mut self.arenas, ranges, job);
     }
@@ -390,7 +394,7 @@ impl<T: Element> Engine<T> {
         let (isa, lanes, ranges) =
             (self.settings.compute.isa, &self.lanes[..cut.lanes], &self.part_ranges);
         let (plan, arenas) = (&self.plan, (&self.arenas[..], &self.images[..]));
-        let images = source.in_memory().filter(|_| plan.takes_images());
+        let images = in_place(source, plan);
         let parameters = self.network.parameters();
         self.crew.for_each_part(
             &mut self.workers,
@@ -499,23 +503,20 @@ struct LanePass<'a, T: Element> {
 
 impl<T: Element> LanePass<'_, T> {
     /// The chunks of one lane forward and back.
-    fn run(
-        &self,
-        worker: usize,
-        index: usize,
-        lane: &mut Lane<T>,
-        targets: &mut [Target],
-        arena: &mut [T],
-    ) {
+    fn run(&self, worker: usize, index: usize, lane: &mut Lane<T>, arena: &mut [T]) {
         let Self { plan, numbers, loss, .. } = *self;
         let pitch = plan.statistics_len();
         lane.loss = Loss::default();
         for (place, chunk) in self.cut.of_lane(index) {
             let (images, first) = (chunk.len(), chunk.start);
             let statistics = &mut lane.statistics[place * pitch..][..pitch];
-            let targets = &mut targets[..images];
-            let lent = bring(self.source, plan, worker, chunk, arena, targets);
-            let numbers = Numbers { images: lent, ..numbers };
+            let targets = &mut lane.targets[..images];
+            let ahead = numbers.ahead.map(|sums| SumsAhead { first, ..sums });
+            let brought = ahead.is_some() && in_place(self.source, plan).is_none();
+            let lent = (!brought)
+                .then(|| bring(self.source, plan, worker, chunk, arena, targets))
+                .flatten();
+            let numbers = Numbers { images: lent, ahead, ..numbers };
             let draw = DrawName { first, ..self.draw };
             plan.forward(images, draw, numbers, arena, statistics);
             let (logits, gradient) = plan.output_and_gradient(arena, images);

@@ -104,7 +104,7 @@ fn train<T: Element>(case: &Case, network: &Network<T>, isa: Isa) -> Found {
     for node in 0..plan.nodes().len() {
         plan.pack(node, parameters, &buffers, &mut packed[plan.packed_range(node)]);
     }
-    let numbers = Numbers { parameters, packed: &packed, images: None };
+    let numbers = Numbers::new(parameters, &packed);
     let mut arena = vec![T::from_f64(f64::NAN); plan.arena_len()];
     let mut statistics = vec![T::ZERO; plan.statistics_len()];
     plan.input(&mut arena, images).copy_from_slice(&convert(&case.input));

@@ -166,7 +166,7 @@ impl Trial {
             plan.pack(node, parameters, network.buffer_values(), packed);
         }
         plan.input(arena, *images).copy_from_slice(&self.input);
-        let numbers = Numbers { parameters, packed, images: None };
+        let numbers = Numbers::new(parameters, packed);
         plan.forward(*images, DrawName::default(), numbers, arena, &mut self.statistics);
         let outputs = plan.output(arena, *images).iter();
         outputs.zip(&self.factors).map(|(output, factor)| output * factor).sum()
@@ -180,7 +180,7 @@ impl Trial {
             self.forward();
             let Self { plan, images, parameters, packed, arena, factors, .. } = self;
             plan.output_and_gradient(arena, *images).1.copy_from_slice(factors);
-            let numbers = Numbers { parameters, packed, images: None };
+            let numbers = Numbers::new(parameters, packed);
             plan.backward(0, *images, numbers, arena, &mut gradients, sums);
         }
         gradients.iter_mut().for_each(|gradient| *gradient /= 2.0);

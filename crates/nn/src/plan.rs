@@ -7,8 +7,8 @@
 use crate::arena::{LINE, Lifetime, place};
 use crate::graph::{Graph, Node};
 use crate::layers::{
-    Backward, Banded, BatchStatistics, Deferring, DrawName, Forward, InChunks, Needs, Sums,
-    WholeBatch,
+    Ahead, Backward, Banded, BatchStatistics, Deferring, DrawName, Forward, InChunks, Needs, Sums,
+    SumsAhead, WholeBatch,
 };
 use crate::memory::{PlannedBuffer, Use};
 use percept_kernels::aligned::Aligned;
@@ -65,9 +65,16 @@ pub(crate) struct Numbers<'a, T> {
     pub packed: &'a [T],
     /// The chunk's images, where they are not in the arena.
     pub images: Option<&'a [T]>,
+    /// What the first node has multiplied [`Ahead`] of the chunk, if it has.
+    pub ahead: Option<SumsAhead<'a, T>>,
 }
 
 impl<'a, T> Numbers<'a, T> {
+    /// Images in the arena, and nothing ahead.
+    pub(crate) fn new(parameters: &'a [T], packed: &'a [T]) -> Self {
+        Self { parameters, packed, images: None, ahead: None }
+    }
+
     fn images_as(self, value: usize) -> Option<&'a [T]> {
         self.images.filter(|_| value == 0)
     }
@@ -166,9 +173,10 @@ impl<T: Element> Plan<T> {
         self.chunk
     }
 
-    /// Numbers of one image.
-    pub(crate) fn input_len(&self) -> usize {
-        self.graph.values[0]
+    /// Some of the images that lie one after the other.
+    pub(crate) fn images<'a>(&self, all: &'a [T], which: Range<usize>) -> &'a [T] {
+        let len = self.graph.values[0];
+        &all[which.start * len..which.end * len]
     }
 
     /// Numbers of one output.
@@ -195,6 +203,29 @@ impl<T: Element> Plan<T> {
         (0..self.graph.nodes.len()).any(|node| self.deferring(node).is_some())
     }
 
+    /// The first layer as one that can multiply the whole batch before the chunks are gone through, where that can be.
+    pub(crate) fn ahead(&self) -> Option<&dyn Ahead<T>> {
+        let (first, others) = self.graph.nodes.split_first()?;
+        let alone = others.iter().all(|node| node.input != 0 && node.second != Some(0));
+        first.layer.ahead().filter(|_| self.defers && alone)
+    }
+
+    /// The network's input in the arenas of a batch's chunks, or where it lies in memory.
+    pub(crate) fn input_in_chunks<'a>(
+        &self,
+        arenas: &'a [T],
+        images: Option<&'a [T]>,
+    ) -> InChunks<'a, T> {
+        match images {
+            Some(numbers) => InChunks { numbers, pitch: None },
+            None => self.in_arenas(arenas, &self.values[0]),
+        }
+    }
+
+    fn in_arenas<'a>(&self, arenas: &'a [T], place: &Range<usize>) -> InChunks<'a, T> {
+        InChunks { numbers: &arenas[place.start..], pitch: Some(self.arena_len) }
+    }
+
     /// Makes the gradient by a block of a node's weight, from number `first` on, for the whole batch. `arenas` are those of its
     /// chunks, one after the other; `counts` are each chunk's images, `images` all of them where they are not in the arenas.
     ///
@@ -210,20 +241,15 @@ impl<T: Element> Plan<T> {
     ) {
         let Node { input, output, .. } = &self.graph.nodes[node];
         let layer = self.deferring(node).expect("a node that defers");
-        let in_arenas = |place: &Range<usize>| InChunks {
-            numbers: &arenas[place.start..],
-            pitch: Some(self.arena_len),
-        };
-        let images = images.filter(|_| *input == 0);
         let batch = WholeBatch {
             isa: self.isa,
             images: counts,
-            input: images.map_or_else(
-                || in_arenas(&self.values[*input]),
-                |numbers| InChunks { numbers, pitch: None },
-            ),
-            grad_output: in_arenas(&self.gradients[*output]),
-            kept: in_arenas(&self.steps[node].kept),
+            input: match *input {
+                0 => self.input_in_chunks(arenas, images),
+                input => self.in_arenas(arenas, &self.values[input]),
+            },
+            grad_output: self.in_arenas(arenas, &self.gradients[*output]),
+            kept: self.in_arenas(arenas, &self.steps[node].kept),
         };
         layer.weight_gradient(first, &batch, gradient);
     }
@@ -342,12 +368,16 @@ impl<T: Element> Plan<T> {
         );
         let first = numbers.images_as(*input).unwrap_or(first);
         let other = second.and_then(|second| numbers.images_as(second)).unwrap_or(other);
+        let parameters = &numbers.parameters[parameters.clone()];
+        if let (Some(sums), Some(ahead), 0) = (numbers.ahead, self.ahead(), node) {
+            return ahead.output(self.isa, parameters, &sums, output);
+        }
         let statistics = statistics.get_mut(step.statistics.clone()).unwrap_or_default();
         layer.forward(Forward {
             isa: self.isa,
             images,
             draw,
-            parameters: &numbers.parameters[parameters.clone()],
+            parameters,
             packed: &numbers.packed[step.packed.clone()],
             second: if second.is_some() { other } else { first },
             input: first,

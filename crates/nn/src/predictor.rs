@@ -170,7 +170,7 @@ impl<T: Element> Predictor<T> {
         }
         let size = self.chunk_of(examples);
         let plan = &self.plan;
-        let numbers = Numbers { parameters: &self.values, packed: &self.packed, images: None };
+        let numbers = Numbers::new(&self.values, &self.packed);
         self.crew.for_each_chunk(
             &mut self.workers,
             (logits, size * classes),
@@ -185,7 +185,7 @@ impl<T: Element> Predictor<T> {
 
     /// All threads work on the same image: for fewer images than threads.
     fn run_one_by_one(&mut self, source: &dyn Source<T>, logits: &mut [T], labels: &mut [u32]) {
-        let numbers = Numbers { parameters: &self.values, packed: &self.packed, images: None };
+        let numbers = Numbers::new(&self.values, &self.packed);
         let Worker { arena, targets, .. } = &mut self.workers[0];
         let classes = self.plan.output_len();
         for (position, logits) in logits.chunks_exact_mut(classes).enumerate() {

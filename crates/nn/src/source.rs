@@ -33,15 +33,22 @@ pub(crate) fn bring<'a, T: Element>(
     arena: &mut [T],
     targets: &mut [Target],
 ) -> Option<&'a [T]> {
-    let len = plan.input_len();
-    let Some(pixels) = source.in_memory().filter(|_| plan.takes_images()) else {
+    let Some(pixels) = in_place(source, plan) else {
         source.fill(worker, examples.start, plan.input(arena, examples.len()), targets);
         return None;
     };
     for (target, position) in targets.iter_mut().zip(examples.clone()) {
         *target = source.target(position);
     }
-    Some(&pixels[examples.start * len..examples.end * len])
+    Some(plan.images(pixels, examples))
+}
+
+/// The pixels of all examples, where a plan reads them where they lie.
+pub(crate) fn in_place<'a, T: Element>(
+    source: &'a dyn Source<T>,
+    plan: &Plan<T>,
+) -> Option<&'a [T]> {
+    source.in_memory().filter(|_| plan.takes_images())
 }
 
 /// Examples that lie in memory.

@@ -1,5 +1,6 @@
 //! Where every chunk has a gradient lane to itself, dense layers make their gradient once for the whole batch: it is that of
-//! the lanes added up, with the same bits for any number of threads and wherever the images lie.
+//! the lanes added up, with the same bits for any number of threads and wherever the images lie. A first layer in fp32 is
+//! also multiplied with the whole batch at once.
 
 use percept_kernels::isa::Isa;
 use percept_kernels::random::{Draws, Purpose};

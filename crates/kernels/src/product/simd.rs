@@ -7,7 +7,7 @@ use crate::vector::Vector;
 #[cfg(target_arch = "aarch64")]
 use core::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
-use core::arch::x86_64::{__m256, __m512};
+use core::arch::x86_64::{__m256, __m512, _MM_HINT_T0, _mm_prefetch};
 
 /// [`super::multiply`] on an instruction set with vectors.
 pub(super) fn product(isa: Isa, product: &Product<'_, f32>, out: &mut [f32]) {
@@ -89,6 +89,7 @@ macro_rules! bodies {
                     finish,
                     out_pitch: out_rows.inner_pitch,
                     columns: width.min(panels.n - start),
+                    fetches: start == 0,
                 };
                 for outer in 0..rows.outer {
                     for (first, count) in cuts(rows.inner, most_rows(<$vector>::LANES, vectors)) {
@@ -212,6 +213,24 @@ struct Strip<'a> {
     out_pitch: usize,
     /// Columns that exist; the panel is padded to whole vectors.
     columns: usize,
+    /// Whether the rows of the next tile are fetched meanwhile, where the panel is a part of a plain matrix: for the first
+    /// panel they come from memory, for the others they are in the cache.
+    fetches: bool,
+}
+
+/// Numbers of a cache line.
+const LINE: usize = 16;
+
+/// Brings a cache line near that will be read soon; any address may be given.
+#[inline(always)]
+fn fetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE belongs to every x86-64 processor, and a prefetch of no memory does nothing.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// The most panels that a single row is multiplied with at once: with two vectors each, enough sums to keep two multipliers
@@ -357,7 +376,10 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const PLAIN: bool>(
                     right = right.wrapping_add(4 * panel_pitch);
                     rest -= 4;
                 }
-                for _ in 0..rest {
+                for step in 0..rest {
+                    if PLAIN && strip.fetches && step % LINE == 0 {
+                        (M..2 * M).for_each(|row| fetch(left.wrapping_add(row * pitch)));
+                    }
                     add_products::<V, M, N, PLAIN>(&mut sums, left, pitch, right, mask);
                     left = left.add(1);
                     right = right.wrapping_add(panel_pitch);

@@ -35,12 +35,12 @@ impl<T: Element> Engine<T> {
     ) -> Option<Culprit> {
         let plan = &self.plan;
         let (images, first) = (chunk.len(), chunk.start);
-        let numbers =
-            Numbers { parameters: self.network.values(), packed: &self.packed, images: None };
-        let Worker { arena, targets, index, .. } = &mut self.workers[0];
+        let numbers = Numbers::new(self.network.values(), &self.packed);
+        let Worker { arena, index, .. } = &mut self.workers[0];
         let arena = if plan.defers() { &mut self.arenas } else { arena };
         let arena = &mut arena[..plan.arena_len()];
-        let (lane, targets) = (&mut self.lanes[0], &mut targets[..images]);
+        let lane = &mut self.lanes[0];
+        let targets = &mut lane.targets[..images];
         source.fill(*index, first, plan.input(arena, images), targets);
         if slices::first_not_finite(plan.value(arena, 0, images)).is_some() {
             return Some(Culprit::Input);

@@ -10,6 +10,8 @@ use percept_kernels::element::Element;
 pub enum Job {
     /// Brings the parameters into the layout that the layers read: an item is a layer.
     Pack,
+    /// Multiplies the whole batch with the first layer's weight, where that pays: an item is a slice of the weight's rows.
+    Ahead,
     /// Chunks forward and back: an item is a gradient lane with all its chunks.
     Lanes,
     /// Adds up the lanes: an item is a part of the parameters.
@@ -22,7 +24,8 @@ pub enum Job {
 
 impl Job {
     /// All of them, in order.
-    pub const ALL: [Self; 5] = [Self::Pack, Self::Lanes, Self::Reduce, Self::Merge, Self::Update];
+    pub const ALL: [Self; 6] =
+        [Self::Pack, Self::Ahead, Self::Lanes, Self::Reduce, Self::Merge, Self::Update];
 }
 
 impl<T: Element> Engine<T> {
@@ -35,6 +38,7 @@ impl<T: Element> Engine<T> {
         let cut = self.cut(examples);
         match job {
             Job::Pack => self.pack_ranges.iter().map(ExactSizeIterator::len).collect(),
+            Job::Ahead => self.ahead.items(),
             Job::Lanes => (0..cut.lanes)
                 .map(|lane| cut.of_lane(lane).map(|(_, chunk)| chunk.len()).sum())
                 .collect(),
@@ -55,6 +59,7 @@ impl<T: Element> Engine<T> {
         let cut = self.cut(examples);
         match job {
             Job::Pack => self.pack(),
+            Job::Ahead => self.work_ahead(source, cut),
             Job::Lanes => {
                 let normaliser = self.normaliser(source, examples);
                 let draw = DrawName { seed: self.settings.seed, step: self.step, first: 0 };

@@ -6,7 +6,8 @@
 
 use super::fold::Fold;
 use super::{
-    Backward, Banded, Deferring, Forward, Layer, Needs, Purpose, Sums, WRITING, WholeBatch,
+    Ahead, Backward, Banded, Deferring, Forward, InChunks, Layer, Needs, Purpose, Sums, SumsAhead,
+    WRITING, WholeBatch,
 };
 use percept_kernels::activation;
 use percept_kernels::channels;
@@ -14,6 +15,7 @@ use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::product::{Finish, Grid, Left, Panels, finish_transposed, multiply};
 use percept_kernels::slices;
+use std::ops::Range;
 
 /// Rows of the weight whose gradient is made at once for a whole batch: some tiles of the product, so that what they have in
 /// common stays in the first cache.
@@ -181,6 +183,10 @@ impl<T: Element> Layer<T> for DenseLayer {
         self.training.then_some(self as &dyn Deferring<T>)
     }
 
+    fn ahead(&self) -> Option<&dyn Ahead<T>> {
+        self.training.then_some(self as &dyn Ahead<T>)
+    }
+
     fn backward(&self, pass: Backward<'_, T>) {
         let Backward { isa, images, .. } = pass;
         if self.relu {
@@ -247,6 +253,61 @@ impl<T: Element> Deferring<T> for DenseLayer {
             );
             index += alike.len();
             finish = Finish::Add;
+        }
+    }
+}
+
+impl<T: Element> Ahead<T> for DenseLayer {
+    fn weight_shape(&self) -> [usize; 2] {
+        [self.in_features, self.out_features]
+    }
+
+    fn multiply_rows(
+        &self,
+        isa: Isa,
+        rows: Range<usize>,
+        images: &[usize],
+        input: &InChunks<'_, T>,
+        parameters: &[T],
+        sums: &mut [T],
+    ) {
+        let (columns, mut index, mut rest) = (self.out_features, 0, sums);
+        let panels = Panels::plain::<T>(isa, rows.len(), columns);
+        let weight = &parameters[rows.start * columns..rows.end * columns];
+        for alike in images.chunk_by(|a, b| a == b) {
+            let (input, pitch) = input.chunk(index, images, self.in_features);
+            // Images that follow one another are one loop, which is cut into tiles as a whole.
+            let together = pitch == alike[0] * self.in_features;
+            let (outer, inner) =
+                if together { (1, alike.len() * alike[0]) } else { (alike.len(), alike[0]) };
+            let grid = |outer_pitch, inner_pitch| Grid { outer, outer_pitch, inner, inner_pitch };
+            let left = Left {
+                rows: grid(pitch, self.in_features),
+                runs: Grid::line(1, 0),
+                run: rows.len(),
+            };
+            let out_rows = grid(alike[0] * columns, columns);
+            let (out, after) = rest.split_at_mut(out_rows.len() * columns);
+            let input = &input[rows.start..];
+            multiply(isa, &left, input, &panels, weight, None, Finish::Store, &out_rows, out);
+            rest = after;
+            index += alike.len();
+        }
+    }
+
+    fn output(&self, isa: Isa, parameters: &[T], sums: &SumsAhead<'_, T>, output: &mut [T]) {
+        let start = sums.first * self.out_features;
+        let end = start + output.len();
+        let mut slices = sums.all.chunks_exact(sums.pitch).map(|all| &all[start..end]);
+        if let Some(first) = slices.next() {
+            output.copy_from_slice(first);
+        }
+        slices.for_each(|slice| slices::add(isa, slice, output));
+        if self.bias {
+            let bias = &parameters[self.weight_len()..];
+            channels::add_bias(isa, bias, self.relu, output);
+        } else if self.relu {
+            output.iter_mut().for_each(|x| *x = x.relu());
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod pool;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use std::fmt::Debug;
+use std::ops::Range;
 
 /// What the layers of a chunk may draw random numbers by.
 #[derive(Clone, Copy, Debug, Default)]
@@ -182,6 +183,11 @@ pub(crate) trait Layer<T: Element>: Send + Sync + Debug {
         None
     }
 
+    /// The layer as one that can multiply a whole batch before the chunks are gone through, where it can.
+    fn ahead(&self) -> Option<&dyn Ahead<T>> {
+        None
+    }
+
     /// grad_input = grad_output * df/dinput, and gradients += grad_output * df/dparameters.
     fn backward(&self, pass: Backward<'_, T>);
 
@@ -252,6 +258,38 @@ pub(crate) trait Deferring<T: Element>: Sync {
     /// Makes the gradient by the rows of the weight that begin with number `first`, where a block does: as many as `gradient`
     /// has room for, a block or the rest.
     fn weight_gradient(&self, first: usize, batch: &WholeBatch<'_, T>, gradient: &mut [T]);
+}
+
+/// A layer that can multiply the images of a whole batch with some rows of its weight, so that a thread need only read the
+/// weights that it changes.
+pub(crate) trait Ahead<T: Element>: Sync {
+    /// Rows and columns of the weight, which is the first of the parameters.
+    fn weight_shape(&self) -> [usize; 2];
+
+    /// `sums[image, column]` = the sum over the rows k of `input[image, k]` * `weight[k, column]`, for all images of the chunks.
+    fn multiply_rows(
+        &self,
+        isa: Isa,
+        rows: Range<usize>,
+        images: &[usize],
+        input: &InChunks<'_, T>,
+        parameters: &[T],
+        sums: &mut [T],
+    );
+
+    /// The output of a chunk from all slices of rows, which are added in their order.
+    fn output(&self, isa: Isa, parameters: &[T], sums: &SumsAhead<'_, T>, output: &mut [T]);
+}
+
+/// What [`Ahead::multiply_rows`] has written for all slices of rows.
+#[derive(Clone, Copy)]
+pub(crate) struct SumsAhead<'a, T> {
+    /// `[slices, images, columns]`.
+    pub all: &'a [T],
+    /// Numbers of a slice.
+    pub pitch: usize,
+    /// The chunk's first image.
+    pub first: usize,
 }
 
 /// What a layer is made for.

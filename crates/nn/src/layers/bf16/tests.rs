@@ -97,7 +97,7 @@ fn run(network: &Network, compute: Compute, images: usize, chunk: usize) -> Resu
     }
     let description = network.description();
     plan.input(&mut arena, images).copy_from_slice(&random(images * description.input.len(), 2));
-    let numbers = Numbers { parameters: &parameters, packed: &packed, images: None };
+    let numbers = Numbers::new(&parameters, &packed);
     plan.forward(images, DrawName::default(), numbers, &mut arena, &mut []);
     let output = plan.output(&arena, images).to_vec();
     let gradient = random(output.len(), 3);
