@@ -89,7 +89,8 @@ fn the_gradient_is_that_of_the_lanes_added_up() {
         for examples in [32, 37, 35, 36, 11, 5, 1] {
             let reports = [&mut whole, &mut added]
                 .map(|engine| engine.compute_gradient(&source, examples).unwrap());
-            assert!((reports[0].loss - reports[1].loss).abs() < 1e-12, "{reports:?}");
+            // The first layer's 144 products are added in another order.
+            assert!((reports[0].loss - reports[1].loss).abs() < 1e-6, "{reports:?}");
             let most = added.gradient().iter().fold(0.0_f32, |most, g| most.max(g.abs()));
             assert!(most > 1e-3, "there is a gradient");
             for (index, (whole, added)) in whole.gradient().iter().zip(added.gradient()).enumerate()

@@ -62,6 +62,16 @@ impl DenseLayer {
         if self.training { 0 } else { self.forward.len() + self.forward.padded_columns() }
     }
 
+    /// First columns of the panels of the transposed weight.
+    fn panel_starts(&self, panels: &Panels) -> impl Iterator<Item = usize> + use<> {
+        (0..self.in_features).step_by(panels.panel_columns())
+    }
+
+    /// One panel, and its place among the packed.
+    fn panel(panels: &Panels, start: usize) -> (Panels, Range<usize>) {
+        panels.cut(start..(start + panels.panel_columns()).min(panels.n))
+    }
+
     fn weight_len(&self) -> usize {
         self.in_features * self.out_features
     }
@@ -164,6 +174,27 @@ impl<T: Element> Layer<T> for DenseLayer {
         }
         if let Some(panels) = &self.backward {
             panels.pack(backward, |k, n| parameters[n * self.out_features + k]);
+        }
+    }
+
+    /// In training, the panels of the transposed weight.
+    fn pieces(&self) -> Vec<usize> {
+        match &self.backward {
+            Some(panels) if self.training => {
+                self.panel_starts(panels).map(|start| Self::panel(panels, start).0.len()).collect()
+            }
+            _ => vec![Layer::<T>::needs(self, 1).packed],
+        }
+    }
+
+    fn pack_piece(&self, piece: usize, parameters: &[T], buffers: &[T], packed: &mut [T]) {
+        let start = self.backward.and_then(|panels| self.panel_starts(&panels).nth(piece));
+        match (&self.backward, start) {
+            (Some(panels), Some(start)) if self.training => {
+                let (panel, _) = Self::panel(panels, start);
+                panel.pack(packed, |k, n| parameters[(start + n) * self.out_features + k]);
+            }
+            _ => self.pack(parameters, buffers, packed),
         }
     }
 
