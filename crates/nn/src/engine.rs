@@ -581,7 +581,7 @@ fn parts<T: Element>(
         let elementwise = settings.optimizer.is_elementwise(parameter);
         let deferring = (0..plan.nodes().len())
             .filter(|node| plan.nodes()[*node].parameters.start == whole.start)
-            .find_map(|node| Some((node, plan.deferring(node)?.block())));
+            .find_map(|node| Some((node, plan.deferring(node)?.block(settings.lanes))));
         let len = match deferring {
             _ if !elementwise => whole.len().max(1),
             Some((_, block)) => block,

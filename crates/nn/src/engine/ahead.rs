@@ -42,16 +42,16 @@ impl<T: Element> WorkAhead<T> {
     }
 }
 
-/// Rows of the first layer's weight: a slice for each lane, but no more than make fewer sums than there are weights. A slice
-/// is whole blocks, of which threads also make the gradient.
+/// Rows of the first layer's weight: a slice for each lane, but few enough that what threads exchange stays of the weight's
+/// size, and none where that takes less than two. A slice is whole blocks, of which threads also make the gradient.
 fn slices<T: Element>(plan: &Plan<T>, batch: usize, lanes: usize) -> Vec<Range<usize>> {
     let Some(layer) = plan.ahead() else { return Vec::new() };
     let Some(deferring) = plan.deferring(0) else { return Vec::new() };
     let [rows, columns] = layer.weight_shape();
-    let block = deferring.block() / columns;
+    let block = deferring.block(lanes) / columns;
     let blocks = rows.div_ceil(block);
-    let count = lanes.min(rows / batch).min(blocks);
-    if count < 2 {
+    let count = lanes.min(2 * rows / batch).min(blocks);
+    if rows < 2 * batch || count < 2 {
         return Vec::new();
     }
     let start = |slice: usize| (slice * blocks / count * block).min(rows);

@@ -17,9 +17,9 @@ use percept_kernels::product::{Finish, Grid, Left, Panels, finish_transposed, mu
 use percept_kernels::slices;
 use std::ops::Range;
 
-/// Rows of the weight whose gradient is made at once for a whole batch: some tiles of the product, so that what they have in
-/// common stays in the first cache.
-const BLOCK_ROWS: usize = 56;
+/// The most and fewest rows of the weight whose gradient is made at once for a whole batch: four tiles of the product, so that
+/// what they have in common stays in the first cache, and one.
+const BLOCK_ROWS: [usize; 2] = [56, 14];
 
 #[derive(Debug)]
 pub(crate) struct DenseLayer {
@@ -256,8 +256,10 @@ impl<T: Element> Layer<T> for DenseLayer {
 }
 
 impl<T: Element> Deferring<T> for DenseLayer {
-    fn block(&self) -> usize {
-        BLOCK_ROWS * self.out_features
+    fn block(&self, threads: usize) -> usize {
+        let [most, fewest] = BLOCK_ROWS;
+        let rows = (self.in_features / threads).clamp(fewest, most);
+        rows / fewest * fewest * self.out_features
     }
 
     fn weight_gradient(&self, first: usize, batch: &WholeBatch<'_, T>, gradient: &mut [T]) {

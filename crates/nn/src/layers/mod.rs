@@ -252,8 +252,8 @@ impl<'a, T> InChunks<'a, T> {
 /// A layer that can make the gradient by its weight for a whole batch at once, in blocks of rows, instead of one for each
 /// chunk that are then added: each number is written once, not once a chunk. The weight is the first of its parameters.
 pub(crate) trait Deferring<T: Element>: Sync {
-    /// Numbers of the rows of the weight that are best made together.
-    fn block(&self) -> usize;
+    /// Numbers of the rows of the weight that are best made together, where up to `threads` threads share out the blocks.
+    fn block(&self, threads: usize) -> usize;
 
     /// Makes the gradient by the rows of the weight that begin with number `first`, where a block does: as many as `gradient`
     /// has room for, a block or the rest.

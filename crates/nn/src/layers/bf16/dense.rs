@@ -217,7 +217,7 @@ impl Bf16DenseLayer {
         if pass.sums == Sums::Begin {
             gradient.fill(0.0);
         }
-        for (index, block) in gradient.chunks_mut(self.block()).enumerate() {
+        for (index, block) in gradient.chunks_mut(BLOCK_ROWS * self.out_features).enumerate() {
             let first_tile = index * BLOCK_TILES;
             self.add_block(pass.isa, first_tile, pass.scratch, segments, None, block);
         }
@@ -359,7 +359,7 @@ impl Layer<f32> for Bf16DenseLayer {
 }
 
 impl Deferring<f32> for Bf16DenseLayer {
-    fn block(&self) -> usize {
+    fn block(&self, _threads: usize) -> usize {
         BLOCK_ROWS * self.out_features
     }
 
