@@ -41,8 +41,7 @@ pub(crate) struct Arguments {
     pub(crate) verb: Verb,
 }
 
-/// The same with the one verb of which a program of somebody's may make many calls: to set up the arguments of all verbs takes
-/// a tenth of its time.
+/// `predict` alone: setting up the arguments of the other verbs takes 0.2 to 0.4 of the 4.5 ms from its start to its answer.
 #[derive(Debug, Parser)]
 #[command(name = "percept", bin_name = "percept", version, max_term_width = 110)]
 struct PredictArguments {

@@ -369,7 +369,10 @@ impl<T: Element> Plan<T> {
         let first = numbers.images_as(*input).unwrap_or(first);
         let other = second.and_then(|second| numbers.images_as(second)).unwrap_or(other);
         let parameters = &numbers.parameters[parameters.clone()];
-        if let (Some(sums), Some(ahead), 0) = (numbers.ahead, self.ahead(), node) {
+        if node == 0
+            && let Some(sums) = numbers.ahead
+            && let Some(ahead) = self.ahead()
+        {
             return ahead.output(self.isa, parameters, &sums, output);
         }
         let statistics = statistics.get_mut(step.statistics.clone()).unwrap_or_default();
