@@ -105,28 +105,34 @@ unsafe fn tile<V: Vector, const CH: usize>(
     unsafe { add_windows::<V, CH>(conv, operands, place, channel, &mut sums) };
     let [height, width] = conv.output();
     let start = place.row * width + place.first;
-    for (ch, sums) in sums.iter().enumerate() {
-        let (greatest, marks) = pooled(sums);
-        let pixels = operands.y[start * conv.outputs + channel + ch..].iter_mut();
-        for (y, value) in pixels.step_by(conv.outputs).zip(&greatest[..place.count]) {
-            *y = *value;
-        }
+    let mut greatest = [[0.0_f32; LANES]; CH];
+    for (ch, (sums, greatest)) in sums.iter().zip(&mut greatest).enumerate() {
+        let marks;
+        (*greatest, marks) = pooled(sums);
         if let Some(all) = &mut operands.marks {
             let at = (channel + ch) * height * width + start;
             all[at..][..place.count].copy_from_slice(&marks[..place.count]);
+        }
+    }
+    let pixels = operands.y[start * conv.outputs..].chunks_exact_mut(conv.outputs);
+    for (lane, pixel) in pixels.take(place.count).enumerate() {
+        let pixel = &mut pixel[channel..channel + CH];
+        for (value, greatest) in pixel.iter_mut().zip(&greatest) {
+            *value = greatest[lane];
         }
     }
     CH
 }
 
 /// The greatest of 0 and of four numbers, lane by lane, and which of the four is the first greatest; NaN wins.
+#[allow(clippy::neg_cmp_op_on_partial_ord, reason = "a NaN is not at most another number")]
 #[inline(always)]
 fn pooled(four: &[[f32; LANES]; 4]) -> ([f32; LANES], [f32; LANES]) {
     let (mut greatest, mut marks) = (four[0], [0.0; LANES]);
     for (place, values) in [1.0, 2.0, 3.0].into_iter().zip(&four[1..]) {
         for lane in 0..LANES {
             let (value, before) = (values[lane], greatest[lane]);
-            let better = (value > before) | (value.is_nan() & !before.is_nan());
+            let better = !(value <= before) & !before.is_nan();
             greatest[lane] = if better { value } else { before };
             marks[lane] = if better { place } else { marks[lane] };
         }
