@@ -230,12 +230,8 @@ impl<T: Element> Layer<T> for DenseLayer {
             let rows = [self.in_features, self.out_features].map(|len| Self::rows(images, len));
             self.by_weight(isa, rows, pass.input, grad_output, finish, grad_weight);
         }
-        if self.bias && finish == Finish::Store {
-            channels::sum(isa, grad_output, grad_bias, pass.scratch);
-        } else if self.bias {
-            let (sums, scratch) = pass.scratch.split_at_mut(self.out_features);
-            channels::sum(isa, grad_output, sums, scratch);
-            slices::add(isa, sums, grad_bias);
+        if self.bias {
+            bias_gradient(isa, pass.sums, grad_output, grad_bias, pass.scratch);
         }
         if let Some(panels) = &self.backward
             && !pass.grad_input.is_empty()
@@ -253,6 +249,22 @@ impl<T: Element> Layer<T> for DenseLayer {
             );
         }
     }
+}
+
+/// The gradient by the bias: begins it, or adds to it.
+pub(super) fn bias_gradient<T: Element>(
+    isa: Isa,
+    sums: Sums,
+    grad_output: &[T],
+    grad_bias: &mut [T],
+    scratch: &mut [T],
+) {
+    if sums != Sums::Add {
+        return channels::sum(isa, grad_output, grad_bias, scratch);
+    }
+    let (sum, scratch) = scratch.split_at_mut(grad_bias.len());
+    channels::sum(isa, grad_output, sum, scratch);
+    slices::add(isa, sum, grad_bias);
 }
 
 impl<T: Element> Deferring<T> for DenseLayer {

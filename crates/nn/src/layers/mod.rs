@@ -164,7 +164,7 @@ pub(crate) trait Layer<T: Element>: Send + Sync + Debug {
     }
 
     /// Whether a network's images are better read where they lie in memory than copied into the arena first. Layers with bf16
-    /// operands, which round an image and come back to it, lose more than the copy takes (8 to 10 %, measured).
+    /// operands, which round an image and come back to it, lose more than the copy takes (5 to 10 %, measured).
     fn reads_images_in_place(&self) -> bool {
         true
     }

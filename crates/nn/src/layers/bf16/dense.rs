@@ -1,5 +1,6 @@
 //! The dense layer of [`dense`](super::super::dense) with bf16 operands.
 
+use super::super::dense::bias_gradient;
 use super::super::fold::Fold;
 use super::super::{
     Backward, Deferring, Forward, InChunks, Layer, Needs, Purpose, Sums, WholeBatch,
@@ -11,7 +12,7 @@ use percept_kernels::bf16::product::{
 use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE, storage, storage_len, stored};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;
-use percept_kernels::{activation, channels, slices};
+use percept_kernels::{activation, channels};
 use std::ops::Range;
 
 #[derive(Debug)]
@@ -341,12 +342,7 @@ impl Layer<f32> for Bf16DenseLayer {
         }
         if self.bias {
             let grad_bias = &mut pass.gradients[self.weight_len()..];
-            let (sums, scratch) = pass.scratch.split_at_mut(self.out_features);
-            channels::sum(pass.isa, pass.grad_output, sums, scratch);
-            match pass.sums {
-                Sums::Add => slices::add(pass.isa, sums, grad_bias),
-                Sums::Begin | Sums::Defer => grad_bias.copy_from_slice(sums),
-            }
+            bias_gradient(pass.isa, pass.sums, pass.grad_output, grad_bias, pass.scratch);
         }
         if let Some(side) = &self.backward
             && !pass.grad_input.is_empty()
