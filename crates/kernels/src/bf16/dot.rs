@@ -3,25 +3,25 @@
 use super::product::{Product, RowTile, Target, Transposed};
 use super::{Bf16, COLUMNS, SEGMENT, TILE};
 use crate::product::Grid;
+use crate::product::simd::cuts;
 use core::arch::x86_64::*;
 
-/// The most rows of a tile: with two vectors of columns, 16 sums beside the operands.
-const ROWS: usize = 8;
+/// The most rows of a tile of so many vectors of columns. A dot product takes six cycles and two begin in each (Zen 5): a
+/// tile needs twelve sums or more to keep the unit busy, and has 32 registers for them and the operands.
+const fn most_rows(vectors: usize) -> usize {
+    if vectors == 1 { 16 } else { 14 }
+}
 
 /// Calls a tile function with its rows and vectors as constants.
 macro_rules! with_sizes {
     ($rows:expr, $vectors:expr, $tile:ident($($arg:expr),*)) => {
-        with_sizes!(@ $rows, $vectors, $tile($($arg),*), 1 2 3 4 5 6 7 8)
+        with_sizes!(@ $rows, $vectors, $tile($($arg),*), [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16] [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14])
     };
-    (@ $rows:expr, $vectors:expr, $tile:ident $args:tt, $($m:literal)*) => {
-        match ($rows, $vectors) {
-            $(
-                // SAFETY: the caller's, said where the macro is used.
-                ($m, 1) => unsafe { $tile::<$m, 1> $args },
-                // SAFETY: as above.
-                ($m, 2) => unsafe { $tile::<$m, 2> $args },
-            )*
-            (rows, vectors) => unreachable!("a tile of {rows} rows and {vectors} vectors"),
+    (@ $rows:expr, $vectors:expr, $tile:ident $args:tt, $([$v:literal: $($m:literal)*])*) => {
+        match ($vectors, $rows) {
+            // SAFETY: the caller's, said where the macro is used.
+            $($(($v, $m) => unsafe { $tile::<$m, $v> $args },)*)*
+            (vectors, rows) => unreachable!("a tile of {rows} rows and {vectors} vectors"),
         }
     };
 }
@@ -50,10 +50,9 @@ pub(super) unsafe fn multiply(product: &Product<'_, f32>, out: &mut [f32]) {
             let (image, y) = (row / outer, row % outer);
             let from = image * windows.image_pitch + y * outer_pitch;
             let to = image * output.image_pitch + y * output.rows.outer_pitch + start;
-            for first in (0..inner).step_by(ROWS) {
+            for (first, rows) in cuts(inner, most_rows(vectors)) {
                 let from = left.as_ptr().wrapping_add(from + first * inner_pitch);
                 let to = out.wrapping_add(to + first * output.rows.inner_pitch);
-                let rows = ROWS.min(inner - first);
                 // SAFETY: the rows and columns lie inside the checked operands.
                 with_sizes!(rows, vectors, tile(product, start, from, to));
             }
@@ -119,8 +118,7 @@ pub(super) unsafe fn multiply_transposed(product: &Transposed<'_>, out: &mut [f3
                 Some(second) => ([first, second], 2),
                 None => ([first, first], 1),
             };
-            for row in (0..tile.rows).step_by(ROWS) {
-                let rows = ROWS.min(tile.rows - row);
+            for (row, rows) in cuts(tile.rows, most_rows(count)) {
                 // SAFETY: the rows and targets lie inside the checked operands.
                 with_sizes!(rows, count, transposed_tile(product, tile, row, &pair, out));
             }
