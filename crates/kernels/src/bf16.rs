@@ -6,7 +6,7 @@
 //!
 //! - the K columns of a product come in segments of [`SEGMENT`] neighbouring numbers;
 //! - the right operand is packed into tiles of a segment by [`COLUMNS`] columns, two rows interleaved: column n of row
-//!   pair k lies at `[k][n][2]`;
+//!   pair k lies at `[k][n][2]`; a unit may want the tiles of the last columns in another order ([`arrange::order`]);
 //! - for the gradient by the weights the sum runs over pixels, so the left operand lies channel by channel
 //!   ([`arrange::gather_planes`]) and the right one with two pixels interleaved ([`arrange::gather_pairs`]).
 

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout)] // which bodies ran
 
 use percept_kernels::bf16::arrange::{
-    PixelTable, Pixels, convert, gather_pairs, gather_planes, pack, turn,
+    PixelTable, Pixels, convert, gather_pairs, gather_planes, order, pack, turn,
 };
 use percept_kernels::bf16::product::{
     Output, Planes, RowTile, Tap, Windows, multiply, multiply_transposed, packed_len,
@@ -178,6 +178,7 @@ fn products_agree_with_sums_in_f64() {
                 let row =
                     |k: usize| if k % 7 == 3 { &[][..] } else { &weight[k * columns..][..columns] };
                 pack(isa, segments, columns, row, &mut right);
+                order(isa, columns, 0..columns, &mut right);
                 let width = columns + gap;
                 let out_rows =
                     Grid { outer, outer_pitch: inner * width, inner, inner_pitch: width };
@@ -307,6 +308,7 @@ fn infinite_and_missing_numbers_reach_the_sums() {
         let weight = [1.0; SEGMENT];
         let mut right = vec![Bf16::ZERO; packed_len(1, 1)];
         pack(isa, 1, 1, |k| &weight[k..=k], &mut right);
+        order(isa, 1, 0..1, &mut right);
         for value in [f32::INFINITY, f32::NAN] {
             let mut numbers = vec![0.0; windows.span(1).unwrap()];
             numbers[5] = value;

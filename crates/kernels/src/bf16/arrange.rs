@@ -3,6 +3,7 @@
 use super::{Bf16, COLUMNS, SEGMENT, TILE};
 use crate::body::per_isa;
 use crate::isa::{Bf16Unit, Isa};
+use std::ops::Range;
 
 #[cfg(target_arch = "x86_64")]
 mod simd;
@@ -54,6 +55,64 @@ pub fn pack<'a>(
         // SAFETY: the `Isa` proves the features; the length is checked above.
         Bf16Unit::Dot | Bf16Unit::Tiles => unsafe { simd::pack(segments, columns, row, packed) },
         _ => pack_portable(isa, segments, columns, row, packed),
+    }
+}
+
+/// Brings tiles that [`pack`] or [`turn`] has written into the order in which the unit reads them: those of `some` of an
+/// operand's `columns`, whole 16s but for the last ones. Most stay as they are.
+///
+/// # Panics
+/// When there are not as many whole tiles for each 16 columns.
+pub fn order(isa: Isa, columns: usize, some: Range<usize>, tiles: &mut [Bf16]) {
+    let last = columns.saturating_sub(1) / COLUMNS * COLUMNS;
+    if isa.bf16_unit() != Bf16Unit::Dot || !some.contains(&last) {
+        return;
+    }
+    let panels = some.len().div_ceil(COLUMNS);
+    assert!(tiles.len().is_multiple_of(panels * TILE), "whole tiles for each 16 columns");
+    if let Some(narrow) = Narrow::of(columns) {
+        let of_last = tiles.len() / panels * (last - some.start) / COLUMNS;
+        tiles[of_last..].chunks_exact_mut(TILE).for_each(|tile| narrow.order(tile));
+    }
+}
+
+/// How the pairs of a tile lie in vectors where its columns have no neighbours to share a broadcast pair with: lane l of
+/// vector (g, h) is pair g * `pairs` + l mod `pairs` of column h * 16 / `pairs` + l / `pairs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Narrow {
+    /// Pairs of the left operand that are broadcast together.
+    pub pairs: usize,
+    /// Vectors that they are multiplied with.
+    pub vectors: usize,
+}
+
+impl Narrow {
+    /// For the last of so many columns; none where they have neighbours.
+    pub(super) fn of(columns: usize) -> Option<Self> {
+        let panels = columns.div_ceil(COLUMNS);
+        if panels.is_multiple_of(2) {
+            return None;
+        }
+        Some(match columns - (panels - 1) * COLUMNS {
+            few @ ..=12 => Self { pairs: 4, vectors: few.div_ceil(4) },
+            _ => Self { pairs: 2, vectors: 2 },
+        })
+    }
+
+    fn order(self, tile: &mut [Bf16]) {
+        let mut from = [Bf16::ZERO; TILE];
+        from.copy_from_slice(tile);
+        for (vector, to) in tile.chunks_exact_mut(2 * COLUMNS).enumerate() {
+            let (group, first) = (vector / self.vectors, vector % self.vectors * COLUMNS / self.pairs);
+            if group * self.pairs >= SEGMENT / 2 {
+                return;
+            }
+            for (lane, to) in to.chunks_exact_mut(2).enumerate() {
+                let pair = group * self.pairs + lane % self.pairs;
+                let at = 2 * (pair * COLUMNS + first + lane / self.pairs);
+                to.copy_from_slice(&from[at..at + 2]);
+            }
+        }
     }
 }
 

@@ -1,21 +1,34 @@
 //! The AVX512-BF16 bodies: a tile of sums in registers, a pair of numbers of the left operand for each dot product.
 
+use super::arrange::Narrow;
 use super::product::{Product, RowTile, Target, Transposed};
 use super::{Bf16, COLUMNS, SEGMENT, TILE};
 use crate::product::Grid;
 use crate::product::simd::cuts;
 use core::arch::x86_64::*;
 
-/// The most rows of a tile of so many vectors of columns. A dot product takes six cycles and two begin in each (Zen 5): a
+/// The most rows of a tile of so many vectors of sums. A dot product takes six cycles and two begin in each (Zen 5): a
 /// tile needs twelve sums or more to keep the unit busy, and has 32 registers for them and the operands.
 const fn most_rows(vectors: usize) -> usize {
-    if vectors == 1 { 16 } else { 14 }
+    match vectors {
+        1 => 16,
+        2 => 14,
+        _ => 9,
+    }
 }
 
 /// Calls a tile function with its rows and vectors as constants.
 macro_rules! with_sizes {
+    ($rows:expr, 2, $tile:ident($($arg:expr),*)) => {
+        with_sizes!(@ $rows, 2_usize, $tile($($arg),*), [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14])
+    };
     ($rows:expr, $vectors:expr, $tile:ident($($arg:expr),*)) => {
-        with_sizes!(@ $rows, $vectors, $tile($($arg),*), [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16] [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14])
+        with_sizes!(
+            @ $rows, $vectors, $tile($($arg),*),
+            [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]
+            [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
+            [3: 1 2 3 4 5 6 7 8 9]
+        )
     };
     (@ $rows:expr, $vectors:expr, $tile:ident $args:tt, $([$v:literal: $($m:literal)*])*) => {
         match ($vectors, $rows) {
@@ -45,16 +58,27 @@ pub(super) unsafe fn multiply(product: &Product<'_, f32>, out: &mut [f32]) {
     let Product { images, windows, left, output, .. } = *product;
     let Grid { outer, outer_pitch, inner, inner_pitch } = windows.rows;
     let out = out.as_mut_ptr();
+    let narrow = Narrow::of(output.columns);
     for (start, vectors) in column_tiles(output.columns) {
+        let narrow = narrow.filter(|_| vectors == 1);
+        let most = most_rows(narrow.map_or(vectors, |narrow| narrow.vectors));
         for row in 0..images * outer {
             let (image, y) = (row / outer, row % outer);
             let from = image * windows.image_pitch + y * outer_pitch;
             let to = image * output.image_pitch + y * output.rows.outer_pitch + start;
-            for (first, rows) in cuts(inner, most_rows(vectors)) {
+            for (first, rows) in cuts(inner, most) {
                 let from = left.as_ptr().wrapping_add(from + first * inner_pitch);
                 let to = out.wrapping_add(to + first * output.rows.inner_pitch);
-                // SAFETY: the rows and columns lie inside the checked operands.
-                with_sizes!(rows, vectors, tile(product, start, from, to));
+                // SAFETY: the rows and columns lie inside the checked operands; lone columns are in their order.
+                match narrow {
+                    None => with_sizes!(rows, 2, tile(product, start, from, to)),
+                    Some(Narrow { pairs: 2, .. }) => {
+                        with_sizes!(rows, 2, pairs_tile(product, start, from, to));
+                    }
+                    Some(Narrow { vectors, .. }) => {
+                        with_sizes!(rows, vectors, quads_tile(product, start, from, to));
+                    }
+                }
             }
         }
     }
@@ -103,6 +127,107 @@ unsafe fn tile<const M: usize, const N: usize>(
                 let to = to.add(m * output.rows.inner_pitch + v * COLUMNS);
                 _mm512_mask_storeu_ps(to, mask(output.columns, start, v), sum);
             }
+        }
+    }
+}
+
+/// The last 9 to 16 columns where they have no neighbours: 8 of them and 2 pairs in a vector, so that two broadcast pairs serve
+/// for two products.
+///
+/// # Safety
+/// As [`tile`].
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn pairs_tile<const M: usize, const N: usize>(
+    product: &Product<'_, f32>,
+    start: usize,
+    from: *const Bf16,
+    to: *mut f32,
+) {
+    // SAFETY: the caller's; two pairs can be read wherever a segment's two next ones begin.
+    unsafe {
+        let two = |at: *const Bf16| _mm512_set1_epi64(at.cast::<i64>().read_unaligned());
+        narrow_tile::<M, N, 2>(product, start, from, to, two, |sums: &[__m512; N]| {
+            folded(sums[0], sums[1])
+        });
+    }
+}
+
+/// The last 1 to 12 columns where they have no neighbours: 4 of them and 4 pairs in a vector.
+///
+/// # Safety
+/// As [`tile`].
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn quads_tile<const M: usize, const N: usize>(
+    product: &Product<'_, f32>,
+    start: usize,
+    from: *const Bf16,
+    to: *mut f32,
+) {
+    // SAFETY: the caller's; four pairs can be read wherever a segment's four next ones begin.
+    unsafe {
+        let four = |at: *const Bf16| _mm512_broadcast_i32x4(_mm_loadu_si128(at.cast()));
+        narrow_tile::<M, N, 4>(product, start, from, to, four, |sums: &[__m512; N]| {
+            let [a, b, c] = [0, 1, 2].map(|v| sums[v.min(N - 1)]);
+            folded(folded(a, b), folded(c, c))
+        });
+    }
+}
+
+/// The sums of neighbouring lanes, first of `a`, then of `b`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn folded(a: __m512, b: __m512) -> __m512 {
+    let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    _mm512_add_ps(_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b))
+}
+
+/// M rows with the last columns in [`Narrow`] order: `read` broadcasts PAIRS pairs, `sum` makes a row's sums of its N vectors.
+///
+/// # Safety
+/// As [`tile`]; called from a function with the features.
+#[inline(always)]
+unsafe fn narrow_tile<const M: usize, const N: usize, const PAIRS: usize>(
+    product: &Product<'_, f32>,
+    start: usize,
+    from: *const Bf16,
+    to: *mut f32,
+    read: impl Fn(*const Bf16) -> __m512i,
+    sum: impl Fn(&[__m512; N]) -> __m512,
+) {
+    let Product { windows, right, bias, output, .. } = *product;
+    let pitch = windows.rows.inner_pitch;
+    let panel = windows.segments.len() * TILE;
+    // The compiler would unroll so short a loop, and run out of registers.
+    let groups = core::hint::black_box(SEGMENT / 2 / PAIRS);
+    // SAFETY: the offsets stay inside the operands, whose lengths `multiply` has checked; stores are masked where the
+    // columns end.
+    unsafe {
+        let mut sums = [[_mm512_setzero_ps(); N]; M];
+        for (index, segment) in windows.segments.iter().enumerate() {
+            let left = from.add(*segment);
+            let right = right.as_ptr().add(start / COLUMNS * panel + index * TILE);
+            for group in 0..groups {
+                let mut weights = [_mm512_setzero_si512(); N];
+                for (v, weight) in weights.iter_mut().enumerate() {
+                    *weight = load(right.add((group * N + v) * 2 * COLUMNS));
+                }
+                for (m, row) in sums.iter_mut().enumerate() {
+                    let x = read(left.add(m * pitch + 2 * PAIRS * group));
+                    for (sum, weight) in row.iter_mut().zip(weights) {
+                        *sum = dot(*sum, x, weight);
+                    }
+                }
+            }
+        }
+        let bias = _mm512_loadu_ps(bias.as_ptr().add(start));
+        for (m, row) in sums.iter().enumerate() {
+            let sum = _mm512_add_ps(sum(row), bias);
+            let sum = if output.relu { _mm512_max_ps(_mm512_setzero_ps(), sum) } else { sum };
+            let to = to.add(m * output.rows.inner_pitch);
+            _mm512_mask_storeu_ps(to, mask(output.columns, start, 0), sum);
         }
     }
 }

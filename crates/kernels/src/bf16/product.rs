@@ -69,7 +69,8 @@ pub const fn packed_len(segments: usize, columns: usize) -> usize {
 /// `out[m, n]` = `bias[n]` + sum over k of `left[m, k]` * `right[k, n]`, then the greater of it and zero where asked for.
 ///
 /// # Shapes
-/// `left` of at least [`Windows::span`] numbers, `right` packed by [`pack`](super::arrange::pack), `bias` `[columns rounded up to whole 16s]`.
+/// `left` of at least [`Windows::span`] numbers, `right` packed by [`pack`](super::arrange::pack) and in the unit's
+/// [`order`](super::arrange::order), `bias` `[columns rounded up to whole 16s]`.
 ///
 /// # Panics
 /// When a slice is too short or the grids of rows differ.

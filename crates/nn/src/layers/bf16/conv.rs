@@ -7,9 +7,9 @@ use super::frame::{Bf16Frame, NOTHING, Segments, span};
 use super::input_gradient::InputGradient;
 use super::planes::WeightGradient;
 use percept_kernels::activation;
-use percept_kernels::bf16::arrange::pack;
+use percept_kernels::bf16::arrange::{order, pack};
 use percept_kernels::bf16::product::{Output, Windows, multiply, packed_len};
-use percept_kernels::bf16::{COLUMNS, storage, storage_len, stored};
+use percept_kernels::bf16::{Bf16, COLUMNS, storage, storage_len, stored};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;
 
@@ -119,12 +119,13 @@ impl Layer<f32> for Bf16ConvLayer {
         let (packed_weight, packed_bias) = forward.split_at_mut(storage_len(self.weight_len()));
         let packed_weight = &mut storage(packed_weight)[..self.weight_len()];
         let segments = self.segments.offsets.len();
-        let pack_rows = |weight: &[f32], packed: &mut [_]| {
+        let pack_rows = |weight: &[f32], packed: &mut [Bf16]| {
             let row = |k: usize| match self.segments.cells[k] {
                 NOTHING => &[][..],
                 cell => &weight[cell as usize * columns..][..columns],
             };
             pack(self.isa, segments, columns, row, packed);
+            order(self.isa, columns, 0..columns, packed);
         };
         packed_bias.fill(0.0);
         match self.norm {

@@ -5,7 +5,7 @@ use super::super::fold::Fold;
 use super::super::{
     Backward, Deferring, Forward, InChunks, Layer, Needs, Purpose, Sums, WholeBatch,
 };
-use percept_kernels::bf16::arrange::{self, Pixels, gather_pairs, gather_planes, pack};
+use percept_kernels::bf16::arrange::{self, Pixels, gather_pairs, gather_planes, order, pack};
 use percept_kernels::bf16::product::{
     Output, Planes, ROWS, RowTile, Tap, Windows, multiply, multiply_transposed, packed_len,
 };
@@ -238,6 +238,7 @@ impl Bf16DenseLayer {
             if k < inputs { &weight[k * outputs..][columns.clone()] } else { &[][..] }
         };
         pack(self.isa, segments, columns.len(), row, packed);
+        order(self.isa, outputs, columns, packed);
     }
 
     /// Packs the transposed weight.
@@ -249,6 +250,7 @@ impl Bf16DenseLayer {
             let (rows, columns) = (COLUMNS.min(side.to - to), SEGMENT.min(side.from - from));
             let weight = &weight[to * side.from + from..];
             arrange::turn(self.isa, weight, side.from, rows, columns, tile);
+            order(self.isa, side.to, to..to + rows, tile);
         }
     }
 }

@@ -97,6 +97,8 @@ impl InputGradient {
                 starts.flat_map(|c| phase.cells.chunks_exact(SEGMENT).map(move |k| (c, k)));
             for ((channel, cells), tile) in places.zip(tiles) {
                 self.pack_tile(isa, weight, channel, cells, tile);
+                let columns = channel..(channel + COLUMNS).min(channels);
+                arrange::order(isa, channels, columns, tile);
             }
             rest = after;
         }
