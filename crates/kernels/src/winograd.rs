@@ -266,6 +266,17 @@ impl Side {
         self.height * self.width * self.channels
     }
 
+    /// Whether all of `size` x `size` pixels at a place lie inside the image.
+    #[inline(always)]
+    fn holds(&self, place: &Place, size: usize) -> bool {
+        let axis = |at: usize, origin: isize, len: usize| {
+            let first = at.cast_signed() - origin;
+            first >= 0 && first + size.cast_signed() <= len.cast_signed()
+        };
+        axis(place.row, self.origin[0], self.height)
+            & axis(place.column, self.origin[1], self.width)
+    }
+
     /// The rows and columns of `size` x `size` pixels at a place that lie inside the image, counted from their first.
     fn inside(&self, place: &Place, size: usize) -> [Range<usize>; 2] {
         let axis = |at: usize, origin: isize, len: usize| {

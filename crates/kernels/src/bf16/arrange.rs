@@ -103,7 +103,8 @@ impl Narrow {
         let mut from = [Bf16::ZERO; TILE];
         from.copy_from_slice(tile);
         for (vector, to) in tile.chunks_exact_mut(2 * COLUMNS).enumerate() {
-            let (group, first) = (vector / self.vectors, vector % self.vectors * COLUMNS / self.pairs);
+            let (group, first) =
+                (vector / self.vectors, vector % self.vectors * COLUMNS / self.pairs);
             if group * self.pairs >= SEGMENT / 2 {
                 return;
             }

@@ -250,31 +250,37 @@ unsafe fn to_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     let pixel = side.channels;
     let row = side.width * pixel;
     for (tile, place) in convolution.places(block).enumerate() {
-        let inside = side.inside(&place, N);
-        let is_whole = inside == [0..N, 0..N];
         let from = images.wrapping_add(side.offset(&place));
         let to = start.wrapping_add(tile * tile_pitch);
+        if side.channels.is_multiple_of(V::LANES) && side.holds(&place, N) {
+            for channel in (0..side.channels).step_by(V::LANES) {
+                let line = channel / LINE * P * P * LINE + channel % LINE;
+                let (from, to) = (from.wrapping_add(channel), to.wrapping_add(line));
+                // SAFETY: a whole window of whole vectors is read where it lies. The points have whole vectors.
+                unsafe {
+                    let store = |y: usize, x: usize, v: V| v.store(to.add((y * P + x) * LINE));
+                    let load = |y: usize, x: usize| V::load(from.add(y * row + x * pixel));
+                    sandwich::<V, L, N, P>(load, store);
+                }
+            }
+            continue;
+        }
+        let inside = side.inside(&place, N);
         for channel in (0..side.channels).step_by(V::LANES) {
             let lanes = V::LANES.min(side.channels - channel);
             let line = channel / LINE * P * P * LINE + channel % LINE;
             let (from, to) = (from.wrapping_add(channel), to.wrapping_add(line));
-            // SAFETY: a whole window of whole vectors is read where it lies; of another, the pixels that exist and
-            // under a mask the channels that exist. The points have whole vectors.
+            // SAFETY: the pixels that exist are read, and under a mask the channels that exist. The points have whole
+            // vectors.
             unsafe {
                 let store = |y: usize, x: usize, v: V| v.store(to.add((y * P + x) * LINE));
-                if is_whole && lanes == V::LANES {
-                    let load = |y: usize, x: usize| V::load(from.add(y * row + x * pixel));
-                    sandwich::<V, L, N, P>(load, store);
-                } else {
-                    let mask = V::mask(lanes);
-                    let zeros = ZEROS.0.as_ptr();
-                    let load = |y: usize, x: usize| {
-                        let pixel = from.wrapping_add(y * row + x * pixel);
-                        let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
-                        V::load_masked(select_unpredictable(is_inside, pixel, zeros), mask)
-                    };
-                    sandwich::<V, L, N, P>(load, store);
-                }
+                let (mask, zeros) = (V::mask(lanes), ZEROS.0.as_ptr());
+                let load = |y: usize, x: usize| {
+                    let pixel = from.wrapping_add(y * row + x * pixel);
+                    let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
+                    V::load_masked(select_unpredictable(is_inside, pixel, zeros), mask)
+                };
+                sandwich::<V, L, N, P>(load, store);
             }
         }
     }
@@ -302,41 +308,52 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     // The ReLU as a maximum that may do nothing: one instruction, no branch.
     let least = if finish == Finish::StoreRelu { 0.0 } else { f32::NEG_INFINITY };
     let mut nowhere = [0.0; LINE];
+    // What a vector of channels reads: the points, and the bias at the second one, which adds to every pixel once.
+    let sums = |from: *const f32, channel: usize| {
+        // SAFETY: the points and the bias have whole vectors.
+        let bias = unsafe { if bias.is_null() { V::zero() } else { V::load(bias.add(channel)) } };
+        move |y: usize, x: usize| {
+            // SAFETY: as above.
+            unsafe {
+                let sum = V::load(from.add((y * N + x) * LINE));
+                if (y, x) == (1, 1) { sum.add(bias) } else { sum }
+            }
+        }
+    };
     for (tile, place) in convolution.places(block).enumerate() {
-        let inside = side.inside(&place, P);
-        let is_whole = inside == [0..P, 0..P];
         let from = start.wrapping_add(tile * tile_pitch);
         let to = images.wrapping_add(side.offset(&place));
+        if side.channels.is_multiple_of(V::LANES) && side.holds(&place, P) {
+            for channel in (0..side.channels).step_by(V::LANES) {
+                let line = channel / LINE * N * N * LINE + channel % LINE;
+                let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
+                // SAFETY: a whole tile of whole vectors is written where it lies.
+                unsafe {
+                    let least = V::splat(least);
+                    let store = |y: usize, x: usize, v: V| {
+                        least.max(v).store(to.add(y * row + x * pixel));
+                    };
+                    sandwich::<V, L, N, P>(sums(from, channel), store);
+                }
+            }
+            continue;
+        }
+        let inside = side.inside(&place, P);
         for channel in (0..side.channels).step_by(V::LANES) {
             let lanes = V::LANES.min(side.channels - channel);
             let line = channel / LINE * N * N * LINE + channel % LINE;
             let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
-            // SAFETY: the points have whole vectors; whole tiles of whole vectors are written where they lie, of others
-            // the pixels that exist and under a mask the channels that exist.
+            // SAFETY: the pixels that exist are written, and under a mask the channels that exist.
             unsafe {
-                let bias = if bias.is_null() { V::zero() } else { V::load(bias.add(channel)) };
-                let least = V::splat(least);
-                let load = |y: usize, x: usize| {
-                    let sum = V::load(from.add((y * N + x) * LINE));
-                    // The second point adds to every pixel once.
-                    if (y, x) == (1, 1) { sum.add(bias) } else { sum }
+                let (mask, least, nowhere) =
+                    (V::mask(lanes), V::splat(least), nowhere.as_mut_ptr());
+                let store = |y: usize, x: usize, v: V| {
+                    let pixel = to.wrapping_add(y * row + x * pixel);
+                    let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
+                    let pixel = select_unpredictable(is_inside, pixel, nowhere);
+                    least.max(v).store_masked(pixel, mask);
                 };
-                if is_whole && lanes == V::LANES {
-                    let store = |y: usize, x: usize, v: V| {
-                        least.max(v).store(to.add(y * row + x * pixel));
-                    };
-                    sandwich::<V, L, N, P>(load, store);
-                } else {
-                    let mask = V::mask(lanes);
-                    let nowhere = nowhere.as_mut_ptr();
-                    let store = |y: usize, x: usize, v: V| {
-                        let pixel = to.wrapping_add(y * row + x * pixel);
-                        let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
-                        let pixel = select_unpredictable(is_inside, pixel, nowhere);
-                        least.max(v).store_masked(pixel, mask);
-                    };
-                    sandwich::<V, L, N, P>(load, store);
-                }
+                sandwich::<V, L, N, P>(sums(from, channel), store);
             }
         }
     }
