@@ -142,7 +142,7 @@ fn gathered_pixels_are_the_same_on_every_body() {
 }
 
 /// (images, outer, inner, pixel pitch, segments, columns)
-const PRODUCTS: [(usize, usize, usize, usize, usize, usize); 9] = [
+const PRODUCTS: [(usize, usize, usize, usize, usize, usize); 11] = [
     (1, 1, 1, 32, 1, 1),
     (2, 3, 5, 32, 2, 10),
     (1, 2, 16, 64, 3, 16),
@@ -152,6 +152,8 @@ const PRODUCTS: [(usize, usize, usize, usize, usize, usize); 9] = [
     (2, 2, 17, 2, 1, 65),
     (1, 7, 7, 48, 18, 64),
     (1, 3, 20, 32, 2, 47),
+    (2, 3, 20, 16, 3, 6),
+    (1, 2, 34, 6, 2, 44),
 ];
 
 #[test]
