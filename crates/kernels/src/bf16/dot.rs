@@ -131,7 +131,7 @@ unsafe fn tile<const M: usize, const N: usize>(
     }
 }
 
-/// The last 9 to 16 columns where they have no neighbours: 8 of them and 2 pairs in a vector, so that two broadcast pairs serve
+/// The last 13 to 16 columns where they have no neighbours: 8 of them and 2 pairs in a vector, so that two broadcast pairs serve
 /// for two products.
 ///
 /// # Safety
