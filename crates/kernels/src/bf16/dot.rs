@@ -22,12 +22,12 @@ macro_rules! with_sizes {
     ($rows:expr, 2, $tile:ident($($arg:expr),*)) => {
         with_sizes!(@ $rows, 2_usize, $tile($($arg),*), [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14])
     };
-    ($rows:expr, $vectors:expr, $tile:ident($($arg:expr),*)) => {
+    ($rows:expr, $vectors:expr, $tile:ident($($arg:expr),*) $(, [3: $($m:literal)*])?) => {
         with_sizes!(
             @ $rows, $vectors, $tile($($arg),*),
             [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]
             [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
-            [3: 1 2 3 4 5 6 7 8 9]
+            $([3: $($m)*])?
         )
     };
     (@ $rows:expr, $vectors:expr, $tile:ident $args:tt, $([$v:literal: $($m:literal)*])*) => {
@@ -76,7 +76,9 @@ pub(super) unsafe fn multiply(product: &Product<'_, f32>, out: &mut [f32]) {
                         with_sizes!(rows, 2, pairs_tile(product, start, from, to));
                     }
                     Some(Narrow { vectors, .. }) => {
-                        with_sizes!(rows, vectors, quads_tile(product, start, from, to));
+                        with_sizes!(
+                            rows, vectors, quads_tile(product, start, from, to), [3: 1 2 3 4 5 6 7 8 9]
+                        );
                     }
                 }
             }
