@@ -36,7 +36,7 @@ pub use weights::pack_weights;
 pub enum Tile {
     /// F(2x2, 3x3): 16 multiplications for 4 pixels; rounds about as the direct form does.
     Two,
-    /// F(4x4, 3x3): 36 multiplications for 16 pixels; loses about one decimal digit.
+    /// F(4x4, 3x3): 36 multiplications for 16 pixels; loses about half a decimal digit.
     Four,
 }
 
@@ -65,6 +65,11 @@ impl Tile {
         self.window() * self.window()
     }
 }
+
+/// The points where F(4x4, 3x3) evaluates polynomials, beside 0 and infinity: plus and minus these two, whose product is 1. They
+/// lose less than half as much as the usual 1 and 2 (docs/decisions/winograd.md).
+const NEAR: f64 = 2.0 / 3.0;
+const FAR: f64 = 3.0 / 2.0;
 
 /// Numbers that a block's points may take: measured; a fifth of a second cache of 2 MiB, with weights and images beside.
 const BLOCK: usize = 3 << 15;

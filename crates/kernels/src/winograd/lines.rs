@@ -2,6 +2,7 @@
 //! rows. [`super::scalar`] has the same transforms as matrices.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
+use super::{FAR, NEAR};
 use crate::vector::Vector;
 
 /// A linear map from N numbers to P numbers.
@@ -70,18 +71,18 @@ impl Line<6, 6> for Window {
     unsafe fn apply<V: Vector>([a, b, c, d, e, f]: [V; 6]) -> [V; 6] {
         // SAFETY: the caller's.
         unsafe {
-            let [two, minus_two, four, minus_four, minus_five] =
-                [2.0, -2.0, 4.0, -4.0, -5.0].map(|factor| V::splat(factor));
-            let (near_even, near_odd) =
-                (e.add_product(c, minus_four), d.add_product(b, minus_four));
-            let (far_even, far_odd) = (e.sub(c), d.sub(b));
+            let factor = |factor: f64| V::splat(factor as f32);
+            let [minus_near, minus_far] = [-NEAR * NEAR, -FAR * FAR].map(factor);
+            let minus_both = factor(-NEAR * NEAR - FAR * FAR);
+            let (near_even, near_odd) = (e.add_product(c, minus_far), d.add_product(b, minus_far));
+            let (far_even, far_odd) = (e.add_product(c, minus_near), d.add_product(b, minus_near));
             [
-                e.add_product(c, minus_five).add_product(a, four),
-                near_even.add(near_odd),
-                near_even.sub(near_odd),
-                far_even.add_product(far_odd, two),
-                far_even.add_product(far_odd, minus_two),
-                f.add_product(d, minus_five).add_product(b, four),
+                e.add(a).add_product(c, minus_both),
+                near_even.add_product(near_odd, factor(NEAR)),
+                near_even.add_product(near_odd, factor(-NEAR)),
+                far_even.add_product(far_odd, factor(FAR)),
+                far_even.add_product(far_odd, factor(-FAR)),
+                f.add(b).add_product(d, minus_both),
             ]
         }
     }
@@ -92,14 +93,14 @@ impl Line<6, 4> for Pixels {
     unsafe fn apply<V: Vector>([a, b, c, d, e, f]: [V; 6]) -> [V; 4] {
         // SAFETY: the caller's.
         unsafe {
-            let [two, four, eight] = [2.0, 4.0, 8.0].map(|factor| V::splat(factor));
-            let (near_even, near_odd) = (b.add(c), b.sub(c));
+            let [near, far, square] = [NEAR, FAR, NEAR * NEAR].map(|x| V::splat(x as f32));
+            let (near_even, near_odd) = (b.sub(c), b.add(c));
             let (far_even, far_odd) = (d.add(e), d.sub(e));
             [
-                a.add(near_even).add(far_even),
-                near_odd.add_product(far_odd, two),
-                near_even.add_product(far_even, four),
-                near_odd.add(f).add_product(far_odd, eight),
+                a.add_product(near_even, far).add_product(far_even, square),
+                near_odd.add_product(far_odd, near),
+                far_even.add_product(near_even, near),
+                f.add_product(near_odd, square).add_product(far_odd, far),
             ]
         }
     }
@@ -110,15 +111,16 @@ impl Line<4, 6> for Gradient {
     unsafe fn apply<V: Vector>([a, b, c, d]: [V; 4]) -> [V; 6] {
         // SAFETY: the caller's.
         unsafe {
-            let [two, minus_two, four] = [2.0, -2.0, 4.0].map(|factor| V::splat(factor));
-            let (near_even, near_odd) = (a.add(c), b.add(d));
-            let (far_even, far_odd) = (a.add_product(c, four), b.add_product(d, four));
+            let factor = |factor: f64| V::splat(factor as f32);
+            let [near_square, far_square] = [NEAR * NEAR, FAR * FAR].map(factor);
+            let (near_even, near_odd) = (a.add_product(c, near_square), b.add_product(d, near_square));
+            let (far_even, far_odd) = (c.add_product(a, near_square), b.add_product(d, far_square));
             [
                 a,
-                near_even.add(near_odd),
-                near_even.sub(near_odd),
-                far_even.add_product(far_odd, two),
-                far_even.add_product(far_odd, minus_two),
+                near_odd.add_product(near_even, factor(FAR)),
+                near_odd.add_product(near_even, factor(-FAR)),
+                far_even.add_product(far_odd, factor(NEAR)),
+                far_even.add_product(far_odd, factor(-NEAR)),
                 d,
             ]
         }

@@ -1,6 +1,6 @@
 //! The truth of both passes: the transforms as matrices, the products by their own scalar truth.
 
-use super::{Convolution, Convolve, Correlate, Place, Side, Tile};
+use super::{Convolution, Convolve, Correlate, FAR, NEAR, Place, Side, Tile};
 use crate::element::Element;
 use crate::isa::Isa;
 use crate::product::{Finish, Grid, Left, multiply, multiply_transposed};
@@ -8,6 +8,10 @@ use core::ops::Range;
 
 /// Channels that are transformed together.
 const LANES: usize = 16;
+
+/// The squares of the points of F(4, 3).
+const NN: f64 = NEAR * NEAR;
+const FF: f64 = FAR * FAR;
 
 /// Rows of a matrix.
 type Matrix<'a> = &'a [&'a [f64]];
@@ -25,12 +29,12 @@ const fn window(tile: Tile) -> Matrix<'static> {
             &[0.0, 1.0, 0.0, -1.0],
         ],
         Tile::Four => &[
-            &[4.0, 0.0, -5.0, 0.0, 1.0, 0.0],
-            &[0.0, -4.0, -4.0, 1.0, 1.0, 0.0],
-            &[0.0, 4.0, -4.0, -1.0, 1.0, 0.0],
-            &[0.0, -2.0, -1.0, 2.0, 1.0, 0.0],
-            &[0.0, 2.0, -1.0, -2.0, 1.0, 0.0],
-            &[0.0, 4.0, 0.0, -5.0, 0.0, 1.0],
+            &[1.0, 0.0, -NN - FF, 0.0, 1.0, 0.0],
+            &[0.0, -NEAR * FF, -FF, NEAR, 1.0, 0.0],
+            &[0.0, NEAR * FF, -FF, -NEAR, 1.0, 0.0],
+            &[0.0, -FAR * NN, -NN, FAR, 1.0, 0.0],
+            &[0.0, FAR * NN, -NN, -FAR, 1.0, 0.0],
+            &[0.0, 1.0, 0.0, -NN - FF, 0.0, 1.0],
         ],
     }
 }
@@ -40,10 +44,10 @@ const fn pixels(tile: Tile) -> Matrix<'static> {
     match tile {
         Tile::Two => &[&[1.0, 1.0, 1.0, 0.0], &[0.0, 1.0, -1.0, -1.0]],
         Tile::Four => &[
-            &[1.0, 1.0, 1.0, 1.0, 1.0, 0.0],
-            &[0.0, 1.0, -1.0, 2.0, -2.0, 0.0],
-            &[0.0, 1.0, 1.0, 4.0, 4.0, 0.0],
-            &[0.0, 1.0, -1.0, 8.0, -8.0, 1.0],
+            &[1.0, FAR, -FAR, NN, NN, 0.0],
+            &[0.0, 1.0, 1.0, NEAR, -NEAR, 0.0],
+            &[0.0, NEAR, -NEAR, 1.0, 1.0, 0.0],
+            &[0.0, NN, NN, FAR, -FAR, 1.0],
         ],
     }
 }
@@ -54,10 +58,10 @@ const fn gradient(tile: Tile) -> Matrix<'static> {
         Tile::Two => &[&[1.0, 0.0], &[1.0, 1.0], &[1.0, -1.0], &[0.0, -1.0]],
         Tile::Four => &[
             &[1.0, 0.0, 0.0, 0.0],
-            &[1.0, 1.0, 1.0, 1.0],
-            &[1.0, -1.0, 1.0, -1.0],
-            &[1.0, 2.0, 4.0, 8.0],
-            &[1.0, -2.0, 4.0, -8.0],
+            &[FAR, 1.0, NEAR, NN],
+            &[-FAR, 1.0, -NEAR, NN],
+            &[NN, NEAR, 1.0, FAR],
+            &[NN, -NEAR, 1.0, -FAR],
             &[0.0, 0.0, 0.0, 1.0],
         ],
     }

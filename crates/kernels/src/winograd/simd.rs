@@ -308,16 +308,17 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     // The ReLU as a maximum that may do nothing: one instruction, no branch.
     let least = if finish == Finish::StoreRelu { 0.0 } else { f32::NEG_INFINITY };
     let mut nowhere = [0.0; LINE];
-    // What a vector of channels reads: the points, and the bias at the second one, which adds to every pixel once.
-    let sums = |from: *const f32, channel: usize| {
-        // SAFETY: the points and the bias have whole vectors.
-        let bias = unsafe { if bias.is_null() { V::zero() } else { V::load(bias.add(channel)) } };
-        move |y: usize, x: usize| {
-            // SAFETY: as above.
-            unsafe {
-                let sum = V::load(from.add((y * N + x) * LINE));
-                if (y, x) == (1, 1) { sum.add(bias) } else { sum }
-            }
+    let sum = |from: *const f32, y: usize, x: usize| {
+        // SAFETY: the points have whole vectors.
+        unsafe { V::load(from.add((y * N + x) * LINE)) }
+    };
+    // Every number behind the transform: no point adds the same to all pixels.
+    let finished = |channel: usize| {
+        // SAFETY: the bias has whole vectors.
+        unsafe {
+            let bias = if bias.is_null() { V::zero() } else { V::load(bias.add(channel)) };
+            let least = V::splat(least);
+            move |v: V| least.max(v.add(bias))
         }
     };
     for (tile, place) in convolution.places(block).enumerate() {
@@ -329,11 +330,11 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
                 let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
                 // SAFETY: a whole tile of whole vectors is written where it lies.
                 unsafe {
-                    let least = V::splat(least);
+                    let finished = finished(channel);
                     let store = |y: usize, x: usize, v: V| {
-                        least.max(v).store(to.add(y * row + x * pixel));
+                        finished(v).store(to.add(y * row + x * pixel));
                     };
-                    sandwich::<V, L, N, P>(sums(from, channel), store);
+                    sandwich::<V, L, N, P>(|y, x| sum(from, y, x), store);
                 }
             }
             continue;
@@ -345,15 +346,15 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
             let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
             // SAFETY: the pixels that exist are written, and under a mask the channels that exist.
             unsafe {
-                let (mask, least, nowhere) =
-                    (V::mask(lanes), V::splat(least), nowhere.as_mut_ptr());
+                let (mask, finished, nowhere) =
+                    (V::mask(lanes), finished(channel), nowhere.as_mut_ptr());
                 let store = |y: usize, x: usize, v: V| {
                     let pixel = to.wrapping_add(y * row + x * pixel);
                     let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
                     let pixel = select_unpredictable(is_inside, pixel, nowhere);
-                    least.max(v).store_masked(pixel, mask);
+                    finished(v).store_masked(pixel, mask);
                 };
-                sandwich::<V, L, N, P>(sums(from, channel), store);
+                sandwich::<V, L, N, P>(|y, x| sum(from, y, x), store);
             }
         }
     }

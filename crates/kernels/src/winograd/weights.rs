@@ -150,20 +150,30 @@ fn gather_two<T: Element>([a, b, c, d]: [T; 4]) -> [T; 3] {
     [a + sum, difference, sum + d]
 }
 
-/// G of F(4, 3): rows (6 0 0), (-4 -4 -4), (-4 4 -4), (1 2 4), (1 -2 4), (0 0 24), all / 24.
+/// 1 / 65 of a whole number: what the points of F(4, 3) make of the weights' factors.
+fn of_65<T: Element>(number: f64) -> T {
+    T::from_f64(number / 65.0)
+}
+
+/// G of F(4, 3): rows (65 0 0), (-27 -18 -12), (27 -18 12), (18 27 40.5), (18 -27 40.5), (0 0 65), all / 65.
 #[inline(always)]
 fn spread_four<T: Element>([a, b, c]: [T; 3]) -> [T; 6] {
-    let [fourth, sixth, twelfth, last] = [4.0, 6.0, 12.0, 24.0].map(|d| T::from_f64(1.0 / d));
-    let (even, odd) = (-sixth * (a + c), sixth * b);
-    let (far_even, far_odd) = (last * a + sixth * c, twelfth * b);
-    [fourth * a, even - odd, even + odd, far_even + far_odd, far_even - far_odd, c]
+    let [twelve, eighteen, more, most] = [12.0, 18.0, 27.0, 40.5].map(of_65::<T>);
+    let (near_even, near_odd) = (more * a + twelve * c, eighteen * b);
+    let (far_even, far_odd) = (eighteen * a + most * c, more * b);
+    let near = [-near_odd - near_even, near_even - near_odd];
+    [a, near[0], near[1], far_even + far_odd, far_even - far_odd, c]
 }
 
 /// Gt of F(4, 3).
 #[inline(always)]
 fn gather_four<T: Element>([a, b, c, d, e, f]: [T; 6]) -> [T; 3] {
-    let [fourth, sixth, twelfth, last] = [4.0, 6.0, 12.0, 24.0].map(|d| T::from_f64(1.0 / d));
-    let (near, near_odd) = (sixth * (b + c), sixth * (c - b));
-    let (far, far_odd) = (d + e, twelfth * (d - e));
-    [fourth * a - near + last * far, near_odd + far_odd, sixth * far - near + f]
+    let [twelve, eighteen, more, most] = [12.0, 18.0, 27.0, 40.5].map(of_65::<T>);
+    let (near_even, near_odd) = (c - b, b + c);
+    let (far_even, far_odd) = (d + e, d - e);
+    [
+        a + more * near_even + eighteen * far_even,
+        more * far_odd - eighteen * near_odd,
+        twelve * near_even + most * far_even + f,
+    ]
 }
