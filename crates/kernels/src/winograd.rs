@@ -14,16 +14,21 @@
 //! - [`add_weight_gradient`]: the gradient by the weights is Gt [ (Bt d B)t (A dy At) ] G, again one matrix product a
 //!   point, summed over the tiles of all images.
 //!
+//! The operands of the products are rounded to bf16 where that is asked for ([`Operands`]); transforms and sums are not.
+//!
 //! A block of tiles goes through transform, products and transform at a time, so that its points stay in the second
 //! cache. Tiles that reach past the image read zeros and write nothing there. Every output number is computed the same
 //! way whatever block and whatever other images it is computed with.
 
+use crate::bf16::Bf16;
 use crate::element::Element;
-use crate::isa::{Isa, IsaName};
+use crate::isa::{Bf16Unit, Isa, IsaName};
 use crate::product::{Finish, Panels};
 use core::ops::Range;
 
 mod lines;
+#[cfg(target_arch = "x86_64")]
+mod pairs;
 mod products;
 mod scalar;
 mod simd;
@@ -66,38 +71,67 @@ impl Tile {
     }
 }
 
+/// What the products of the points multiply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operands {
+    /// The points as they are.
+    Exact,
+    /// The points rounded to bf16. AVX512-BF16 multiplies them in pairs; the scalar truth serves every other processor.
+    Bf16,
+}
+
 /// The points where F(4x4, 3x3) evaluates polynomials, beside 0 and infinity: plus and minus these two, whose product is 1. They
 /// lose less than half as much as the usual 1 and 2 (docs/decisions/winograd.md).
 const NEAR: f64 = 2.0 / 3.0;
 const FAR: f64 = 3.0 / 2.0;
 
-/// Numbers that a block's points may take: measured; a fifth of a second cache of 2 MiB, with weights and images beside.
+/// Words that a block's points may take: measured; a fifth of a second cache of 2 MiB, with weights and images beside.
 const BLOCK: usize = 3 << 15;
 
 /// Numbers of a cache line.
 const LINE: usize = 16;
 
-/// Input channels whose gradients the bodies sum together.
-const GROUP: usize = 8;
+/// The most input channels whose gradients the bodies sum together.
+const GROUP: usize = 16;
 
 /// Fewest and most tiles of a block, where there are so many.
 const TILES: Range<usize> = 14..113;
 
 /// The sizes of a convolution with 3x3 windows and stride 1.
+///
+/// Lengths of packed weights and scratch memory are in words: a word holds a number, or two bf16 numbers that are
+/// multiplied as a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Convolution {
     tile: Tile,
+    operands: Operands,
+    /// Whether a word of the operands is a pair.
+    is_paired: bool,
+    in_channels: usize,
     /// Height and width.
     input: [usize; 2],
     output: [usize; 2],
     padding: [isize; 2],
-    /// One point's weights.
+    /// One point's words of weights.
     panels: Panels,
+}
+
+/// The layout of one point's words of weights, and whether they are pairs.
+fn panels<T: Element>(isa: Isa, operands: Operands, channels: [usize; 2]) -> (Panels, bool) {
+    let isa = T::isa(isa);
+    let [inputs, outputs] = channels;
+    match (operands, isa.bf16_unit()) {
+        (Operands::Exact, _) => (Panels::new::<T>(isa, inputs, outputs), false),
+        (Operands::Bf16, Bf16Unit::Widened) => {
+            (Panels::new::<T>(Isa::SCALAR, inputs, outputs), false)
+        }
+        (Operands::Bf16, _) => (Panels::new::<T>(isa, inputs.div_ceil(2), outputs), true),
+    }
 }
 
 impl Convolution {
     /// A convolution of images of `input` height and width with `padding` zeros before the first and behind the last
-    /// row and column; negative padding crops.
+    /// row and column, and as many channels in and out; negative padding crops.
     ///
     /// # Panics
     /// When no window fits into the padded image.
@@ -105,22 +139,17 @@ impl Convolution {
     pub fn new<T: Element>(
         isa: Isa,
         tile: Tile,
+        operands: Operands,
         input: [usize; 2],
         padding: [isize; 2],
-        in_channels: usize,
-        out_channels: usize,
+        channels: [usize; 2],
     ) -> Self {
         let output = [0, 1].map(|axis| {
             let size = input[axis].checked_add_signed(2 * padding[axis] - 2);
             size.filter(|size| *size > 0).expect("a 3x3 window fits into the padded image")
         });
-        Self {
-            tile,
-            input,
-            output,
-            padding,
-            panels: Panels::new::<T>(isa, in_channels, out_channels),
-        }
+        let (panels, is_paired) = panels::<T>(isa, operands, channels);
+        Self { tile, operands, is_paired, in_channels: channels[0], input, output, padding, panels }
     }
 
     /// Height and width of the output.
@@ -132,7 +161,7 @@ impl Convolution {
     /// Input channels.
     #[must_use]
     pub const fn in_channels(&self) -> usize {
-        self.panels.k
+        self.in_channels
     }
 
     /// Output channels.
@@ -147,7 +176,7 @@ impl Convolution {
         self.panels.padded_columns()
     }
 
-    /// Numbers of the packed weights.
+    /// Words of the packed weights.
     #[must_use]
     pub fn weights_len(&self) -> usize {
         self.tile.points() * self.panels.len()
@@ -175,51 +204,54 @@ impl Convolution {
     /// The input, as the windows of the tiles see it.
     fn windows(&self) -> Side {
         let [height, width] = self.input;
-        let channels = self.in_channels();
-        Side {
-            height,
-            width,
-            channels,
-            pitch: channels.next_multiple_of(LINE),
-            origin: self.padding,
-        }
+        Side { height, width, channels: self.in_channels(), origin: self.padding }
     }
 
     /// The output, tile beside tile.
     fn pixels(&self) -> Side {
         let [height, width] = self.output;
-        let channels = self.out_channels();
-        let pitch = channels.next_multiple_of(LINE);
-        Side { height, width, channels, pitch, origin: [0, 0] }
+        Side { height, width, channels: self.out_channels(), origin: [0, 0] }
+    }
+
+    /// How the points of windows and pixels lie in [`convolve`].
+    fn convolved(&self) -> [Layout; 2] {
+        let line = if self.is_paired { LINE / 2 } else { LINE };
+        let windows = Layout::new(self.tile, self.in_channels(), line, 1);
+        [windows, Layout::new(self.tile, self.out_channels(), LINE, 1)]
+    }
+
+    /// How the points of windows and pixels lie in [`add_weight_gradient`].
+    fn correlated(&self) -> [Layout; 2] {
+        let together = if self.is_paired { 2 } else { 1 };
+        [self.in_channels(), self.out_channels()]
+            .map(|channels| Layout::new(self.tile, channels, LINE, together))
     }
 
     /// The most tiles of a block.
-    fn most_tiles(&self, images: usize) -> usize {
-        let one: usize = self.points_len(1).iter().sum();
-        (BLOCK / one).clamp(TILES.start, TILES.end - 1).min(images * self.tiles())
+    fn most_tiles(&self, layouts: &[Layout; 2], images: usize) -> usize {
+        let [windows, pixels] = layouts;
+        let of_two = points_len(layouts, 2).iter().sum::<usize>();
+        let together = windows.together.max(pixels.together);
+        let most = (2 * BLOCK / of_two).clamp(TILES.start, TILES.end - 1) / together * together;
+        most.min(images * self.tiles())
     }
 
-    /// Numbers from one tile's points to the next's: an odd number of cache lines, so that one point of many tiles lies
-    /// in different sets of the first cache.
-    fn tile_pitch(&self, side: &Side) -> usize {
-        ((self.tile.points() * side.pitch / LINE) | 1) * LINE
+    /// Words of scratch memory for the largest block.
+    fn block_len(&self, layouts: &[Layout; 2], images: usize) -> usize {
+        points_len(layouts, self.most_tiles(layouts, images)).iter().sum()
     }
 
-    /// Numbers of both sides' points in a block of `tiles` tiles.
-    fn points_len(&self, tiles: usize) -> [usize; 2] {
-        [self.windows(), self.pixels()].map(|side| tiles * self.tile_pitch(&side))
-    }
-
-    /// Numbers of scratch memory that [`convolve`] asks for, for up to `images` images.
+    /// Words of scratch memory that [`convolve`] asks for, for up to `images` images.
     #[must_use]
     pub fn scratch_len(&self, images: usize) -> usize {
-        self.points_len(self.most_tiles(images)).iter().sum()
+        self.block_len(&self.convolved(), images)
     }
 
-    /// Numbers of scratch memory that [`add_weight_gradient`] asks for, for up to `images` images.
+    /// Words of scratch memory that [`add_weight_gradient`] asks for, for up to `images` images.
     #[must_use]
     pub fn gradient_scratch_len(&self, images: usize) -> usize {
-        self.scratch_len(images) + self.tile.points() * self.point_gradient_len()
+        let block = self.block_len(&self.correlated(), images);
+        block + self.tile.points() * self.point_gradient_len()
     }
 
     /// Numbers of the gradient by one point's weights: `[in_channels in whole groups, padded out_channels]`.
@@ -228,9 +260,13 @@ impl Convolution {
     }
 
     /// All tiles of so many images, in blocks that differ by at most one tile.
-    fn blocks(&self, images: usize) -> impl Iterator<Item = Range<usize>> {
+    fn blocks(
+        &self,
+        layouts: &[Layout; 2],
+        images: usize,
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
         let tiles = images * self.tiles();
-        let blocks = tiles.div_ceil(self.most_tiles(images).max(1));
+        let blocks = tiles.div_ceil(self.most_tiles(layouts, images).max(1));
         (0..blocks).map(move |block| block * tiles / blocks..(block + 1) * tiles / blocks)
     }
 
@@ -253,14 +289,41 @@ impl Convolution {
     }
 }
 
-/// One side of a convolution: its images, and how a tile of them lies among the points.
+/// How one side's points lie: `[tiles, lines of channels, points, words]`, with a gap behind each tile.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    /// Tiles whose numbers lie beside each other, as pairs where they are two.
+    together: usize,
+    /// Words of one point of a line of channels.
+    line: usize,
+    /// Words from one tile, or so many together, to the next: an odd number of cache lines, so that one point of many tiles
+    /// lies in different sets of the first cache.
+    pitch: usize,
+}
+
+impl Layout {
+    fn new(tile: Tile, channels: usize, line: usize, together: usize) -> Self {
+        let words = channels.div_ceil(LINE) * tile.points() * line;
+        Self { together, line, pitch: (words.div_ceil(LINE) | 1) * LINE }
+    }
+
+    /// Words of so many tiles.
+    const fn len(&self, tiles: usize) -> usize {
+        tiles.div_ceil(self.together) * self.pitch
+    }
+}
+
+/// Words of both sides' points of so many tiles.
+fn points_len(layouts: &[Layout; 2], tiles: usize) -> [usize; 2] {
+    layouts.map(|layout| layout.len(tiles))
+}
+
+/// The images of one side of a convolution, and where its tiles lie.
 #[derive(Clone, Copy, Debug)]
 struct Side {
     height: usize,
     width: usize,
     channels: usize,
-    /// Numbers of one point of a tile: the channels in whole lines.
-    pitch: usize,
     /// The row and column of a tile's first pixel is that much before the tile's place.
     origin: [isize; 2],
 }
@@ -379,8 +442,10 @@ fn check_images<T: Element>(
     input: &[T],
     output: &[T],
 ) -> usize {
-    let for_isa = Panels::new::<T>(isa, convolution.in_channels(), convolution.out_channels());
-    assert_eq!(convolution.panels, for_isa, "a convolution for the same instruction set");
+    let channels = [convolution.in_channels(), convolution.out_channels()];
+    let for_isa = panels::<T>(isa, convolution.operands, channels);
+    let made_for = (convolution.panels, convolution.is_paired);
+    assert_eq!(made_for, for_isa, "a convolution for the same instruction set");
     let images = output.len() / convolution.output_len().max(1);
     assert_eq!(output.len(), images * convolution.output_len(), "whole images of output");
     assert_eq!(input.len(), images * convolution.input_len(), "as many images of input");
@@ -407,6 +472,9 @@ pub(crate) struct Correlate<'a, T> {
 
 /// The bodies of a number type.
 pub trait WinogradBodies: Sized {
+    /// The word of two numbers that are multiplied as a pair.
+    #[doc(hidden)]
+    fn pair(numbers: [Self; 2]) -> Self;
     #[doc(hidden)]
     #[allow(private_interfaces)]
     fn run_convolve(isa: Isa, pass: &Convolve<'_, Self>, scratch: &mut [Self], output: &mut [Self]);
@@ -422,7 +490,19 @@ pub trait WinogradBodies: Sized {
     );
 }
 
+/// Whether a convolution in f32 has no body but the truth.
+fn has_only_the_truth(isa: Isa, convolution: &Convolution) -> bool {
+    let has_vectors = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+    let is_widened = convolution.operands == Operands::Bf16 && !convolution.is_paired;
+    isa.name() == IsaName::Scalar || is_widened || !has_vectors
+}
+
 impl WinogradBodies for f32 {
+    fn pair(numbers: [Self; 2]) -> Self {
+        let [low, high] = numbers.map(|x| Bf16::from_f32(x).to_f32().to_bits());
+        Self::from_bits(low >> 16 | high)
+    }
+
     #[allow(private_interfaces)]
     fn run_convolve(
         isa: Isa,
@@ -430,13 +510,11 @@ impl WinogradBodies for f32 {
         scratch: &mut [Self],
         output: &mut [Self],
     ) {
-        match isa.name() {
-            IsaName::Scalar => scalar::convolve(pass, scratch, output),
-            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            _ => simd::convolve(isa, pass, scratch, output),
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-            _ => scalar::convolve(pass, scratch, output),
+        if has_only_the_truth(isa, pass.convolution) {
+            return scalar::convolve(pass, scratch, output);
         }
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        simd::convolve(isa, pass, scratch, output);
     }
 
     #[allow(private_interfaces)]
@@ -446,17 +524,19 @@ impl WinogradBodies for f32 {
         scratch: &mut [Self],
         points: &mut [Self],
     ) {
-        match isa.name() {
-            IsaName::Scalar => scalar::correlate(pass, scratch, points),
-            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            _ => simd::correlate(isa, pass, scratch, points),
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-            _ => scalar::correlate(pass, scratch, points),
+        if has_only_the_truth(isa, pass.convolution) {
+            return scalar::correlate(pass, scratch, points);
         }
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        simd::correlate(isa, pass, scratch, points);
     }
 }
 
 impl WinogradBodies for f64 {
+    fn pair(_: [Self; 2]) -> Self {
+        unreachable!("f64 is never paired: it has the scalar body alone")
+    }
+
     #[allow(private_interfaces)]
     fn run_convolve(_: Isa, pass: &Convolve<'_, Self>, scratch: &mut [Self], output: &mut [Self]) {
         scalar::convolve(pass, scratch, output);

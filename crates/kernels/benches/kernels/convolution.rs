@@ -4,9 +4,9 @@
 use crate::numbers::{IMAGES, some};
 use crate::rate::OfPeak;
 use criterion::{Criterion, Throughput};
-use percept_kernels::isa::Isa;
+use percept_kernels::isa::{Bf16Unit, Isa};
 use percept_kernels::product::{Finish, Grid, Left, Panels, multiply, multiply_transposed};
-use percept_kernels::winograd::{self, Convolution, Tile};
+use percept_kernels::winograd::{self, Convolution, Operands, Tile};
 
 /// A convolution of square images.
 #[derive(Clone, Copy)]
@@ -31,19 +31,30 @@ pub(crate) struct Kernel {
 }
 
 /// A new kernel is a new line.
-const KERNELS: [Kernel; 6] = [
+const KERNELS: [Kernel; 8] = [
     Kernel { name: "forward", prepare: direct_forward },
     Kernel { name: "input gradient", prepare: direct_input_gradient },
     Kernel { name: "weight gradient", prepare: direct_weight_gradient },
     Kernel {
         name: "winograd 2x2 forward",
-        prepare: |isa, conv| winograd_forward(isa, Tile::Two, conv),
+        prepare: |isa, conv| winograd_forward(isa, Tile::Two, Operands::Exact, conv),
     },
     Kernel {
         name: "winograd 4x4 forward",
-        prepare: |isa, conv| winograd_forward(isa, Tile::Four, conv),
+        prepare: |isa, conv| winograd_forward(isa, Tile::Four, Operands::Exact, conv),
     },
-    Kernel { name: "winograd 4x4 weight gradient", prepare: winograd_weight_gradient },
+    Kernel {
+        name: "winograd 4x4 weight gradient",
+        prepare: |isa, conv| winograd_weight_gradient(isa, Operands::Exact, conv),
+    },
+    Kernel {
+        name: "winograd 4x4 bf16 forward",
+        prepare: |isa, conv| winograd_forward(isa, Tile::Four, Operands::Bf16, conv),
+    },
+    Kernel {
+        name: "winograd 4x4 bf16 weight gradient",
+        prepare: |isa, conv| winograd_weight_gradient(isa, Operands::Bf16, conv),
+    },
 ];
 
 /// Those of the networks in `bench/peers`, then those of the presets `cnn` and `best`, then those of `colour`.
@@ -190,16 +201,19 @@ fn direct_weight_gradient(isa: Isa, conv: Conv) -> Option<Run> {
     }))
 }
 
-/// Winograd's kernels serve 3x3 windows and stride 1; with few channels nothing takes them.
-fn winograd(isa: Isa, tile: Tile, conv: Conv) -> Option<Convolution> {
+/// Winograd's kernels serve 3x3 windows and stride 1; with few channels nothing takes them, and bf16 operands only in pairs.
+fn winograd(isa: Isa, tile: Tile, operands: Operands, conv: Conv) -> Option<Convolution> {
     let Conv { side, inputs, outputs, kernel, stride, padding } = conv;
     let padding = padding.cast_signed();
-    (kernel == 3 && stride == 1 && inputs >= 16)
-        .then(|| Convolution::new::<f32>(isa, tile, [side; 2], [padding; 2], inputs, outputs))
+    let is_served = operands == Operands::Exact || isa.bf16_unit() != Bf16Unit::Widened;
+    (kernel == 3 && stride == 1 && inputs >= 16 && is_served).then(|| {
+        let channels = [inputs, outputs];
+        Convolution::new::<f32>(isa, tile, operands, [side; 2], [padding; 2], channels)
+    })
 }
 
-fn winograd_forward(isa: Isa, tile: Tile, conv: Conv) -> Option<Run> {
-    let convolution = winograd(isa, tile, conv)?;
+fn winograd_forward(isa: Isa, tile: Tile, operands: Operands, conv: Conv) -> Option<Run> {
+    let convolution = winograd(isa, tile, operands, conv)?;
     let (weights, bias) =
         (some(convolution.weights_len()), some(convolution.padded_out_channels()));
     let images = some(IMAGES * conv.side.pow(2) * conv.inputs);
@@ -212,8 +226,8 @@ fn winograd_forward(isa: Isa, tile: Tile, conv: Conv) -> Option<Run> {
     }))
 }
 
-fn winograd_weight_gradient(isa: Isa, conv: Conv) -> Option<Run> {
-    let convolution = winograd(isa, Tile::Four, conv)?;
+fn winograd_weight_gradient(isa: Isa, operands: Operands, conv: Conv) -> Option<Run> {
+    let convolution = winograd(isa, Tile::Four, operands, conv)?;
     let images = some(IMAGES * conv.side.pow(2) * conv.inputs);
     let grads = some(IMAGES * conv.output_len());
     let mut scratch = some(convolution.gradient_scratch_len(IMAGES));

@@ -1,7 +1,9 @@
 //! The SIMD bodies of the matrix products of a block's points.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-use super::{GROUP, LINE};
+use super::lines::Line;
+use super::simd::to_points;
+use super::{Convolution, LINE, Layout, Side};
 use crate::product::Panels;
 use crate::product::simd::{cuts, most_rows, with_sizes};
 use crate::vector::Vector;
@@ -9,25 +11,60 @@ use crate::vector::Vector;
 use core::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m256, __m512};
+use core::marker::PhantomData;
+use core::ops::Range;
 
-/// One side's points of a block: `[tiles, lines of channels, points, LINE]`, with a gap behind each tile.
+/// One side's points of a block.
 #[derive(Clone, Copy)]
 pub(super) struct Operand {
     pub start: *mut f32,
-    /// Numbers from one tile to the next.
-    pub tile_pitch: usize,
+    pub layout: Layout,
 }
 
 impl Operand {
-    /// The first of a vector of channels of one of `points` points of a tile.
-    fn at(&self, tile: usize, points: usize, point: usize, channel: usize) -> *mut f32 {
-        let line = (channel / LINE * points + point) * LINE;
-        self.start.wrapping_add(tile * self.tile_pitch + line + channel % LINE)
+    /// The first word of a vector of channels of one of `points` points of a tile.
+    pub(super) fn at(&self, tile: usize, points: usize, point: usize, channel: usize) -> *mut f32 {
+        let Layout { line, pitch, .. } = self.layout;
+        let channels = (channel / LINE * points + point) * line + channel % LINE * line / LINE;
+        self.start.wrapping_add(tile * pitch + channels)
     }
 }
 
-/// A vector with the products of all points.
-pub(super) trait Body: Vector {
+/// What the points are to the products: fp32 numbers ([`Exact`]), or pairs of bf16 numbers.
+pub(super) trait Form {
+    type Vector: Vector;
+
+    /// Writes a vector of a point's channels as [`convolve`](super::convolve)'s products read it.
+    ///
+    /// # Safety
+    /// [`Vector`]'s; `to` has room for the words.
+    unsafe fn store(numbers: Self::Vector, to: *mut f32);
+
+    /// sum + the products of words.
+    ///
+    /// # Safety
+    /// [`Vector`]'s.
+    unsafe fn add_products(sum: Self::Vector, x: Self::Vector, y: Self::Vector) -> Self::Vector;
+
+    /// Transforms what a block's tiles have on one side, as the products of
+    /// [`add_weight_gradient`](super::add_weight_gradient) read it.
+    ///
+    /// # Safety
+    /// As [`to_points`].
+    #[inline(always)]
+    unsafe fn points_to_correlate<L: Line<N, P>, const N: usize, const P: usize>(
+        convolution: &Convolution,
+        side: &Side,
+        block: Range<usize>,
+        images: *const f32,
+        points: Operand,
+    ) where
+        Self: Sized,
+    {
+        // SAFETY: the caller's.
+        unsafe { to_points::<Self, L, N, P>(convolution, side, block, images, points) }
+    }
+
     /// pixels[tile, point, o] = sum over channels c of windows[tile, point, c] * weights[point, c, o].
     ///
     /// # Safety
@@ -45,22 +82,28 @@ pub(super) trait Body: Vector {
     /// gradients[point, c, o] += sum over tiles of windows[tile, point, c] * pixels[tile, point, o].
     ///
     /// # Safety
-    /// [`Vector`]'s; the operands are valid for `tiles` tiles of the panels' rows and columns, `gradients` for every
-    /// point's matrix of whole groups of rows and whole vectors of columns.
+    /// [`Vector`]'s; the operands are valid for `tiles` tiles of the convolution's channels, `gradients` for every point's
+    /// matrix of whole groups of rows and whole vectors of columns.
     unsafe fn transposed_products(
-        points: usize,
+        convolution: &Convolution,
         tiles: usize,
-        panels: &Panels,
         windows: Operand,
         pixels: Operand,
         gradients: *mut f32,
     );
 }
 
-macro_rules! bodies {
-    ($vector:ty, $features:literal, $group:literal, $products:ident, $transposed:ident, $($sizes:tt)*) => {
+/// Points in fp32.
+pub(super) struct Exact<V>(PhantomData<V>);
+
+/// A form's products, for one instruction set.
+macro_rules! products {
+    (
+        $form:ty, $features:literal, groups [$lone:literal $group:literal],
+        $products:ident, $transposed:ident, $($sizes:tt)*
+    ) => {
         /// # Safety
-        /// As [`Body::products`].
+        /// As [`Form::products`].
         #[target_feature(enable = $features)]
         unsafe fn $products(
             points: usize,
@@ -70,13 +113,8 @@ macro_rules! bodies {
             weights: *const f32,
             pixels: Operand,
         ) {
-            let lanes = <$vector>::LANES;
-            let shared = Shared {
-                channels: panels.k,
-                line_pitch: points * LINE,
-                from_pitch: windows.tile_pitch,
-                to_pitch: pixels.tile_pitch,
-            };
+            let lanes = <$form as Form>::Vector::LANES;
+            let shared = Shared::new(points, panels, &windows, &pixels);
             let mut panel = weights;
             for point in 0..points {
                 for (start, width) in panels.panels() {
@@ -85,7 +123,7 @@ macro_rules! bodies {
                         let from = windows.at(first, points, point, 0);
                         let to = pixels.at(first, points, point, start);
                         // SAFETY: tiles and panel lie inside the operands.
-                        with_sizes!(count, vectors, tile::<$vector>, (&shared, from, panel, to), $($sizes)*);
+                        with_sizes!(count, vectors, tile::<$form>, (&shared, from, panel, to), $($sizes)*);
                     }
                     panel = panel.wrapping_add(panels.k * width);
                 }
@@ -93,48 +131,63 @@ macro_rules! bodies {
         }
 
         /// # Safety
-        /// As [`Body::transposed_products`].
+        /// As [`Form::transposed_products`].
         #[target_feature(enable = $features)]
         unsafe fn $transposed(
-            points: usize,
+            convolution: &Convolution,
             tiles: usize,
-            panels: &Panels,
             windows: Operand,
             pixels: Operand,
             gradients: *mut f32,
         ) {
-            let lanes = <$vector>::LANES;
-            let columns = panels.padded_columns();
-            let shared = SharedTransposed {
-                tiles,
-                line_pitch: points * LINE,
-                left_pitch: windows.tile_pitch,
-                right_pitch: pixels.tile_pitch,
-                out_pitch: columns,
-            };
-            let rows = panels.k.next_multiple_of(GROUP);
+            let lanes = <$form as Form>::Vector::LANES;
+            let (panels, points) = (&convolution.panels, convolution.tile.points());
+            let (columns, channels) = (panels.padded_columns(), convolution.in_channels());
+            let shared = SharedTransposed::new(points, tiles, columns, &windows, &pixels);
             for point in 0..points {
-                let out = gradients.wrapping_add(point * rows * columns);
+                let out = gradients.wrapping_add(point * convolution.point_gradient_len());
                 for (start, width) in panels.panels() {
                     let right = pixels.at(0, points, point, start);
-                    for c in (0..panels.k).step_by($group) {
+                    let vectors = width / lanes;
+                    for c in (0..channels).step_by(if vectors == 1 { $lone } else { $group }) {
                         let left = windows.at(0, points, point, c);
                         let to = out.wrapping_add(c * columns + start);
                         // SAFETY: whole groups and vectors lie inside the operands.
                         unsafe {
-                            match width / lanes {
-                                1 => tile_transposed::<$vector, $group, 1>(&shared, left, right, to),
-                                2 => tile_transposed::<$vector, $group, 2>(&shared, left, right, to),
-                                3 => tile_transposed::<$vector, $group, 3>(&shared, left, right, to),
-                                _ => tile_transposed::<$vector, $group, 4>(&shared, left, right, to),
+                            match vectors {
+                                1 => tile_transposed::<$form, $lone, 1>(&shared, left, right, to),
+                                2 => tile_transposed::<$form, $group, 2>(&shared, left, right, to),
+                                3 => tile_transposed::<$form, $group, 3>(&shared, left, right, to),
+                                _ => tile_transposed::<$form, $group, 4>(&shared, left, right, to),
                             }
                         }
                     }
                 }
             }
         }
+    };
+}
+pub(super) use products;
 
-        impl Body for $vector {
+macro_rules! exact {
+    ($vector:ty, $features:literal, $groups:tt, $products:ident, $transposed:ident, $($sizes:tt)*) => {
+        products!(
+            Exact<$vector>, $features, groups $groups, $products, $transposed, $($sizes)*
+        );
+
+        impl Form for Exact<$vector> {
+            type Vector = $vector;
+
+            #[inline(always)]
+            unsafe fn store(numbers: $vector, to: *mut f32) {
+                // SAFETY: the caller's.
+                unsafe { numbers.store(to) }
+            }
+            #[inline(always)]
+            unsafe fn add_products(sum: $vector, x: $vector, y: $vector) -> $vector {
+                // SAFETY: the caller's.
+                unsafe { sum.add_product(x, y) }
+            }
             #[inline(always)]
             unsafe fn products(
                 points: usize,
@@ -149,27 +202,26 @@ macro_rules! bodies {
             }
             #[inline(always)]
             unsafe fn transposed_products(
-                points: usize,
+                convolution: &Convolution,
                 tiles: usize,
-                panels: &Panels,
                 windows: Operand,
                 pixels: Operand,
                 gradients: *mut f32,
             ) {
                 // SAFETY: the caller's.
-                unsafe { $transposed(points, tiles, panels, windows, pixels, gradients) }
+                unsafe { $transposed(convolution, tiles, windows, pixels, gradients) }
             }
         }
     };
 }
 
 #[cfg(target_arch = "x86_64")]
-bodies!(__m256, "avx2,fma", 4, products_avx2, transposed_avx2, [1: 1 2 3 4 5 6] [2: 1 2 3 4 5 6]);
+exact!(__m256, "avx2,fma", [8 4], products_avx2, transposed_avx2, [1: 1 2 3 4 5 6] [2: 1 2 3 4 5 6]);
 #[cfg(target_arch = "x86_64")]
-bodies!(
+exact!(
     __m512,
     "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl",
-    8,
+    [16 8],
     products_avx512,
     transposed_avx512,
     [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
@@ -177,10 +229,10 @@ bodies!(
     [3: 1 2 3 4 5 6 7 8 9]
 );
 #[cfg(target_arch = "aarch64")]
-bodies!(
+exact!(
     float32x4_t,
     "neon",
-    4,
+    [8 4],
     products_neon,
     transposed_neon,
     [1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
@@ -189,62 +241,105 @@ bodies!(
     [4: 1 2 3 4 5 6]
 );
 
+/// How far it is from one word to others of the same point.
+struct Pitches {
+    /// To the next tile.
+    tile: usize,
+    /// To the next line of channels.
+    line: usize,
+}
+
+impl Pitches {
+    fn new(operand: &Operand, points: usize) -> Self {
+        Self { tile: operand.layout.pitch, line: points * operand.layout.line }
+    }
+}
+
 /// What the products of one block share.
-struct Shared {
-    /// K.
-    channels: usize,
-    /// Numbers from one line of channels to the next of the same point and tile.
-    line_pitch: usize,
-    from_pitch: usize,
-    to_pitch: usize,
+pub(super) struct Shared {
+    /// Words of K.
+    words: usize,
+    /// Words of a line of channels on the left.
+    line: usize,
+    from: Pitches,
+    to: Pitches,
+}
+
+impl Shared {
+    pub(super) fn new(points: usize, panels: &Panels, windows: &Operand, pixels: &Operand) -> Self {
+        Self {
+            words: panels.k,
+            line: windows.layout.line,
+            from: Pitches::new(windows, points),
+            to: Pitches::new(pixels, points),
+        }
+    }
 }
 
 /// What the transposed products of one block share.
-struct SharedTransposed {
-    tiles: usize,
-    line_pitch: usize,
-    left_pitch: usize,
-    right_pitch: usize,
+pub(super) struct SharedTransposed {
+    /// Tiles, or pairs of them.
+    turns: usize,
+    left: Pitches,
+    right: Pitches,
     out_pitch: usize,
+}
+
+impl SharedTransposed {
+    pub(super) fn new(
+        points: usize,
+        tiles: usize,
+        out_pitch: usize,
+        windows: &Operand,
+        pixels: &Operand,
+    ) -> Self {
+        Self {
+            turns: tiles.div_ceil(windows.layout.together),
+            left: Pitches::new(windows, points),
+            right: Pitches::new(pixels, points),
+            out_pitch,
+        }
+    }
 }
 
 /// One point of M tiles times the N vectors of one panel.
 ///
 /// # Safety
-/// Called from a function with V's features; `from` and `to` are the point's numbers of the first of M tiles.
+/// Called from a function with F's features; `from` and `to` are the point's numbers of the first of M tiles.
 #[inline(always)]
-unsafe fn tile<V: Vector, const M: usize, const N: usize>(
+pub(super) unsafe fn tile<F: Form, const M: usize, const N: usize>(
     shared: &Shared,
     from: *const f32,
     panel: *const f32,
     to: *mut f32,
 ) {
-    let Shared { channels, line_pitch, from_pitch, to_pitch } = *shared;
+    let Shared { words, line, from: pitches, to: to_pitches } = shared;
+    let lanes = F::Vector::LANES;
     // SAFETY: the offsets stay inside the operands that the caller describes.
     unsafe {
-        let mut sums = [[V::zero(); N]; M];
+        let mut sums = [[F::Vector::zero(); N]; M];
         let mut right = panel;
-        for line in 0..channels.div_ceil(LINE) {
-            let mut left = from.add(line * line_pitch);
-            for _ in 0..LINE.min(channels - line * LINE) {
-                let mut weights = [V::zero(); N];
+        for index in 0..words.div_ceil(*line) {
+            let mut left = from.add(index * pitches.line);
+            for _ in 0..(*line).min(words - index * line) {
+                let mut weights = [F::Vector::zero(); N];
                 for (v, weight) in weights.iter_mut().enumerate() {
-                    *weight = V::load(right.add(v * V::LANES));
+                    *weight = F::Vector::load(right.add(v * lanes));
                 }
                 for (m, row) in sums.iter_mut().enumerate() {
-                    let x = V::splat(*left.add(m * from_pitch));
+                    let x = F::Vector::splat(*left.add(m * pitches.tile));
                     for (sum, weight) in row.iter_mut().zip(weights) {
-                        *sum = sum.add_product(x, weight);
+                        *sum = F::add_products(*sum, x, weight);
                     }
                 }
                 left = left.add(1);
-                right = right.add(N * V::LANES);
+                right = right.add(N * lanes);
             }
         }
         for (m, row) in sums.iter().enumerate() {
             for (v, sum) in row.iter().enumerate() {
-                let (line, lane) = (v * V::LANES / LINE, v * V::LANES % LINE);
-                sum.store(to.add(m * to_pitch + line * line_pitch + lane));
+                let (line, lane) = (v * lanes / LINE, v * lanes % LINE);
+                sum.store(to.add(m * to_pitches.tile + line * to_pitches.line + lane));
             }
         }
     }
@@ -253,39 +348,40 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(
 /// Adds the products of M channels on the left with N vectors of channels on the right, over all tiles.
 ///
 /// # Safety
-/// Called from a function with V's features; `left` and `right` are the point's numbers of the first tile, `to` the first
+/// Called from a function with F's features; `left` and `right` are the point's numbers of the first tile, `to` the first
 /// of M rows of the gradient.
 #[inline(always)]
-unsafe fn tile_transposed<V: Vector, const M: usize, const N: usize>(
+pub(super) unsafe fn tile_transposed<F: Form, const M: usize, const N: usize>(
     shared: &SharedTransposed,
     left: *const f32,
     right: *const f32,
     to: *mut f32,
 ) {
-    let SharedTransposed { tiles, line_pitch, left_pitch, right_pitch, out_pitch } = *shared;
+    let SharedTransposed { turns, left: left_pitches, right: right_pitches, out_pitch } = shared;
+    let lanes = F::Vector::LANES;
     // SAFETY: the offsets stay inside the operands that the caller describes.
     unsafe {
-        let mut sums = [[V::zero(); N]; M];
+        let mut sums = [[F::Vector::zero(); N]; M];
         let (mut left, mut right) = (left, right);
-        for _ in 0..tiles {
-            let mut vectors = [V::zero(); N];
+        for _ in 0..*turns {
+            let mut vectors = [F::Vector::zero(); N];
             for (v, vector) in vectors.iter_mut().enumerate() {
-                let (line, lane) = (v * V::LANES / LINE, v * V::LANES % LINE);
-                *vector = V::load(right.add(line * line_pitch + lane));
+                let (line, lane) = (v * lanes / LINE, v * lanes % LINE);
+                *vector = F::Vector::load(right.add(line * right_pitches.line + lane));
             }
             for (m, row) in sums.iter_mut().enumerate() {
-                let x = V::splat(*left.add(m));
+                let x = F::Vector::splat(*left.add(m));
                 for (sum, vector) in row.iter_mut().zip(vectors) {
-                    *sum = sum.add_product(x, vector);
+                    *sum = F::add_products(*sum, x, vector);
                 }
             }
-            left = left.wrapping_add(left_pitch);
-            right = right.wrapping_add(right_pitch);
+            left = left.wrapping_add(left_pitches.tile);
+            right = right.wrapping_add(right_pitches.tile);
         }
         for (m, row) in sums.iter().enumerate() {
             for (v, sum) in row.iter().enumerate() {
-                let to = to.add(m * out_pitch + v * V::LANES);
-                V::load(to).add(*sum).store(to);
+                let to = to.add(m * out_pitch + v * lanes);
+                F::Vector::load(to).add(*sum).store(to);
             }
         }
     }

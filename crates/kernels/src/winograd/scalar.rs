@@ -1,6 +1,9 @@
 //! The truth of both passes: the transforms as matrices, the products by their own scalar truth.
 
-use super::{Convolution, Convolve, Correlate, FAR, NEAR, Place, Side, Tile};
+use super::{
+    Convolution, Convolve, Correlate, FAR, LINE, Layout, NEAR, Operands, Place, Side, Tile, points_len,
+};
+use crate::bf16::Bf16;
 use crate::element::Element;
 use crate::isa::Isa;
 use crate::product::{Finish, Grid, Left, multiply, multiply_transposed};
@@ -100,19 +103,20 @@ fn combine<'a, T: Element>(
 /// The truth of [`super::convolve`].
 pub(super) fn convolve<T: Element>(pass: &Convolve<'_, T>, scratch: &mut [T], output: &mut [T]) {
     let Convolve { convolution, images, input, weights, bias, finish } = *pass;
-    let (windows, pixels) = (convolution.windows(), convolution.pixels());
-    for block in convolution.blocks(images) {
+    let (windows, layouts) = (convolution.windows(), convolution.convolved());
+    let [window_pitch, pixel_pitch] = point_pitches(convolution);
+    for block in convolution.blocks(&layouts, images) {
         let tiles = block.len();
-        let (from, to) = scratch.split_at_mut(convolution.points_len(tiles)[0]);
-        to_points(convolution, &windows, window(convolution.tile), block.clone(), input, from);
-        let left = left(convolution, tiles);
-        let (panels, rows) =
-            (&convolution.panels, Grid::line(tiles, convolution.tile_pitch(&pixels)));
+        let (from, to) = scratch.split_at_mut(points_len(&layouts, tiles)[0]);
+        let matrix = window(convolution.tile);
+        to_points(convolution, &windows, &layouts[0], matrix, block.clone(), input, from);
+        let left = left(convolution, &layouts[0], tiles);
+        let (panels, rows) = (&convolution.panels, Grid::line(tiles, layouts[1].pitch));
         for (point, weights) in weights.chunks_exact(panels.len()).enumerate() {
-            let (from, to) = (&from[point * windows.pitch..], &mut to[point * pixels.pitch..]);
+            let (from, to) = (&from[point * window_pitch..], &mut to[point * pixel_pitch..]);
             multiply(Isa::SCALAR, &left, from, panels, weights, None, Finish::Store, &rows, to);
         }
-        from_points(convolution, block, to, bias, finish, output);
+        from_points(convolution, &layouts[1], block, to, bias, finish, output);
     }
 }
 
@@ -120,16 +124,19 @@ pub(super) fn convolve<T: Element>(pass: &Convolve<'_, T>, scratch: &mut [T], ou
 pub(super) fn correlate<T: Element>(pass: &Correlate<'_, T>, scratch: &mut [T], points: &mut [T]) {
     let Correlate { convolution, images, input, grad_output } = *pass;
     let (windows, pixels) = (convolution.windows(), convolution.pixels());
-    for block in convolution.blocks(images) {
+    let layouts = convolution.correlated();
+    let [window_pitch, pixel_pitch] = point_pitches(convolution);
+    for block in convolution.blocks(&layouts, images) {
         let tiles = block.len();
-        let (from, to) = scratch.split_at_mut(convolution.points_len(tiles)[0]);
-        to_points(convolution, &windows, window(convolution.tile), block.clone(), input, from);
-        to_points(convolution, &pixels, gradient(convolution.tile), block, grad_output, to);
-        let left = left(convolution, tiles);
-        let rows = Grid::line(tiles, convolution.tile_pitch(&pixels));
+        let (from, to) = scratch.split_at_mut(points_len(&layouts, tiles)[0]);
+        let [of_windows, of_pixels] = [window, gradient].map(|matrix| matrix(convolution.tile));
+        to_points(convolution, &windows, &layouts[0], of_windows, block.clone(), input, from);
+        to_points(convolution, &pixels, &layouts[1], of_pixels, block, grad_output, to);
+        let left = left(convolution, &layouts[0], tiles);
+        let rows = Grid::line(tiles, layouts[1].pitch);
         let gradients = points.chunks_exact_mut(convolution.point_gradient_len());
         for (point, gradient) in gradients.enumerate() {
-            let (from, to) = (&from[point * windows.pitch..], &to[point * pixels.pitch..]);
+            let (from, to) = (&from[point * window_pitch..], &to[point * pixel_pitch..]);
             let (columns, pitch) = (pixels.channels, convolution.padded_out_channels());
             multiply_transposed(Isa::SCALAR, &left, from, &rows, to, columns, gradient, pitch);
         }
@@ -137,24 +144,39 @@ pub(super) fn correlate<T: Element>(pass: &Correlate<'_, T>, scratch: &mut [T], 
 }
 
 /// One point of a block's windows as a left matrix: a row a tile, a column a channel.
-fn left(convolution: &Convolution, tiles: usize) -> Left {
-    let side = convolution.windows();
-    let rows = Grid::line(tiles, convolution.tile_pitch(&side));
-    Left { rows, runs: Grid::line(1, 0), run: side.channels }
+fn left(convolution: &Convolution, layout: &Layout, tiles: usize) -> Left {
+    let rows = Grid::line(tiles, layout.pitch);
+    Left { rows, runs: Grid::line(1, 0), run: convolution.in_channels() }
+}
+
+/// Numbers from one point of a tile's windows, and pixels, to the next: the truth has all channels of a point together.
+fn point_pitches(convolution: &Convolution) -> [usize; 2] {
+    [convolution.in_channels(), convolution.out_channels()]
+        .map(|channels| channels.next_multiple_of(LINE))
+}
+
+/// A point as the products take it.
+pub(super) fn operand<T: Element>(operands: Operands, x: T) -> T {
+    match operands {
+        Operands::Exact => x,
+        Operands::Bf16 => T::from_f64(f64::from(Bf16::from_element(x).to_f32())),
+    }
 }
 
 /// Transforms what a block's tiles have on one side.
 fn to_points<T: Element>(
     convolution: &Convolution,
     side: &Side,
+    layout: &Layout,
     matrix: Matrix<'_>,
     block: Range<usize>,
     images: &[T],
     points: &mut [T],
 ) {
     let size = matrix[0].len();
-    let pitch = convolution.tile_pitch(side);
-    for (points, place) in points.chunks_exact_mut(pitch).zip(convolution.places(block)) {
+    let point_pitch = side.channels.next_multiple_of(LINE);
+    let tiles = points.chunks_exact_mut(layout.pitch);
+    for (points, place) in tiles.zip(convolution.places(block)) {
         for first in (0..side.channels).step_by(LANES) {
             let channels = LANES.min(side.channels - first);
             let mut x = [[T::ZERO; LANES]; 36];
@@ -162,8 +184,12 @@ fn to_points<T: Element>(
                 x[pixel][..channels].copy_from_slice(&images[at + first..][..channels]);
             }
             let out = sandwich(matrix, &x);
-            for (points, numbers) in points.chunks_exact_mut(side.pitch).zip(&out) {
-                points[first..first + channels].copy_from_slice(&numbers[..channels]);
+            for (points, numbers) in points.chunks_exact_mut(point_pitch).zip(&out) {
+                let points = &mut points[first..first + channels];
+                points
+                    .iter_mut()
+                    .zip(numbers)
+                    .for_each(|(to, x)| *to = operand(convolution.operands, *x));
             }
         }
     }
@@ -172,6 +198,7 @@ fn to_points<T: Element>(
 /// Transforms a block's sums back and writes the pixels that exist.
 fn from_points<T: Element>(
     convolution: &Convolution,
+    layout: &Layout,
     block: Range<usize>,
     points: &[T],
     bias: Option<&[T]>,
@@ -180,12 +207,12 @@ fn from_points<T: Element>(
 ) {
     let side = convolution.pixels();
     let matrix = pixels(convolution.tile);
-    let pitch = convolution.tile_pitch(&side);
-    for (points, place) in points.chunks_exact(pitch).zip(convolution.places(block)) {
+    let point_pitch = side.channels.next_multiple_of(LINE);
+    for (points, place) in points.chunks_exact(layout.pitch).zip(convolution.places(block)) {
         for first in (0..side.channels).step_by(LANES) {
             let channels = LANES.min(side.channels - first);
             let mut x = [[T::ZERO; LANES]; 36];
-            for (numbers, points) in x.iter_mut().zip(points.chunks_exact(side.pitch)) {
+            for (numbers, points) in x.iter_mut().zip(points.chunks_exact(point_pitch)) {
                 numbers[..channels].copy_from_slice(&points[first..first + channels]);
             }
             let out = sandwich(matrix, &x);

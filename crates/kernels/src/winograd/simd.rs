@@ -2,8 +2,10 @@
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use super::lines::{Four, Line, Scheme, Two};
-use super::products::{Body, Operand};
-use super::{Convolution, Convolve, Correlate, LINE, Side, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::pairs::Pairs;
+use super::products::{Exact, Form, Operand};
+use super::{Convolution, Convolve, Correlate, LINE, Layout, Place, Side, Tile, points_len};
 use crate::isa::{Isa, IsaName};
 use crate::product::Finish;
 use crate::vector::Vector;
@@ -31,6 +33,9 @@ pub(super) fn convolve(
 ) {
     let (scratch, output) = (scratch.as_mut_ptr(), output.as_mut_ptr());
     match isa.name() {
+        // SAFETY: the `Isa` proves the features where there are pairs, `convolve` has checked the operands' lengths.
+        #[cfg(target_arch = "x86_64")]
+        _ if pass.convolution.is_paired => unsafe { convolve_pairs(pass, scratch, output) },
         // SAFETY: the `Isa` proves the features, `convolve` has checked the operands' lengths.
         #[cfg(target_arch = "x86_64")]
         IsaName::Avx2 => unsafe { convolve_avx2(pass, scratch, output) },
@@ -53,6 +58,9 @@ pub(super) fn correlate(
 ) {
     let (scratch, points) = (scratch.as_mut_ptr(), points.as_mut_ptr());
     match isa.name() {
+        // SAFETY: the `Isa` proves the features where there are pairs, `add_weight_gradient` has checked the operands' lengths.
+        #[cfg(target_arch = "x86_64")]
+        _ if pass.convolution.is_paired => unsafe { correlate_pairs(pass, scratch, points) },
         // SAFETY: the `Isa` proves the features, `add_weight_gradient` has checked the operands' lengths.
         #[cfg(target_arch = "x86_64")]
         IsaName::Avx2 => unsafe { correlate_avx2(pass, scratch, points) },
@@ -74,19 +82,18 @@ struct Points {
 
 impl Points {
     /// The points of a block in scratch memory.
-    fn new(convolution: &Convolution, tiles: usize, scratch: *mut f32) -> Self {
-        let [windows, pixels] =
-            [convolution.windows(), convolution.pixels()].map(|side| convolution.tile_pitch(&side));
-        let after = scratch.wrapping_add(convolution.points_len(tiles)[0]);
+    fn new(layouts: [Layout; 2], tiles: usize, scratch: *mut f32) -> Self {
+        let after = scratch.wrapping_add(points_len(&layouts, tiles)[0]);
+        let [windows, pixels] = layouts;
         Self {
-            windows: Operand { start: scratch, tile_pitch: windows },
-            pixels: Operand { start: after, tile_pitch: pixels },
+            windows: Operand { start: scratch, layout: windows },
+            pixels: Operand { start: after, layout: pixels },
         }
     }
 }
 
 macro_rules! bodies {
-    ($vector:ty, $features:literal, $convolve:ident, $correlate:ident) => {
+    ($form:ty, $features:literal, $convolve:ident, $correlate:ident) => {
         /// # Safety
         /// The processor has the features and the operands are checked.
         #[target_feature(enable = $features)]
@@ -94,8 +101,8 @@ macro_rules! bodies {
             // SAFETY: the caller's.
             unsafe {
                 match pass.convolution.tile {
-                    Tile::Two => convolve_blocks::<$vector, Two, 2, 4>(pass, scratch, output),
-                    Tile::Four => convolve_blocks::<$vector, Four, 4, 6>(pass, scratch, output),
+                    Tile::Two => convolve_blocks::<$form, Two, 2, 4>(pass, scratch, output),
+                    Tile::Four => convolve_blocks::<$form, Four, 4, 6>(pass, scratch, output),
                 }
             }
         }
@@ -107,8 +114,8 @@ macro_rules! bodies {
             // SAFETY: the caller's.
             unsafe {
                 match pass.convolution.tile {
-                    Tile::Two => correlate_blocks::<$vector, Two, 2, 4>(pass, scratch, points),
-                    Tile::Four => correlate_blocks::<$vector, Four, 4, 6>(pass, scratch, points),
+                    Tile::Two => correlate_blocks::<$form, Two, 2, 4>(pass, scratch, points),
+                    Tile::Four => correlate_blocks::<$form, Four, 4, 6>(pass, scratch, points),
                 }
             }
         }
@@ -116,31 +123,44 @@ macro_rules! bodies {
 }
 
 #[cfg(target_arch = "x86_64")]
-bodies!(__m256, "avx2,fma", convolve_avx2, correlate_avx2);
+bodies!(Exact<__m256>, "avx2,fma", convolve_avx2, correlate_avx2);
 #[cfg(target_arch = "x86_64")]
-bodies!(__m512, "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl", convolve_avx512, correlate_avx512);
+bodies!(
+    Exact<__m512>,
+    "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl",
+    convolve_avx512,
+    correlate_avx512
+);
+#[cfg(target_arch = "x86_64")]
+bodies!(
+    Pairs,
+    "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16",
+    convolve_pairs,
+    correlate_pairs
+);
 #[cfg(target_arch = "aarch64")]
-bodies!(float32x4_t, "neon", convolve_neon, correlate_neon);
+bodies!(Exact<float32x4_t>, "neon", convolve_neon, correlate_neon);
 
 /// [`super::convolve`], block by block.
 ///
 /// # Safety
-/// Called from a function with V's features; the operands are checked.
+/// Called from a function with F's features; the operands are checked.
 #[inline(always)]
-unsafe fn convolve_blocks<V: Body, S: Scheme<OUT, IN>, const OUT: usize, const IN: usize>(
+unsafe fn convolve_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const IN: usize>(
     pass: &Convolve<'_, f32>,
     scratch: *mut f32,
     output: *mut f32,
 ) {
     let Convolve { convolution, images, input, weights, bias, finish } = *pass;
     let bias = bias.map_or(core::ptr::null(), <[f32]>::as_ptr);
-    for block in convolution.blocks(images) {
-        let points = Points::new(convolution, block.len(), scratch);
+    let layouts = convolution.convolved();
+    for block in convolution.blocks(&layouts, images) {
+        let points = Points::new(layouts, block.len(), scratch);
         // SAFETY: the points lie inside the scratch memory, whose length is checked for the largest block, and the
         // images have the sizes of the convolution.
         unsafe {
             let (windows, input) = (convolution.windows(), input.as_ptr());
-            to_points::<V, S::Window, IN, IN>(
+            to_points::<F, S::Window, IN, IN>(
                 convolution,
                 &windows,
                 block.clone(),
@@ -149,8 +169,8 @@ unsafe fn convolve_blocks<V: Body, S: Scheme<OUT, IN>, const OUT: usize, const I
             );
             let tiles = block.len();
             let Points { windows, pixels } = points;
-            V::products(IN * IN, tiles, &convolution.panels, windows, weights.as_ptr(), pixels);
-            from_points::<V, S::Pixels, IN, OUT>(
+            F::products(IN * IN, tiles, &convolution.panels, windows, weights.as_ptr(), pixels);
+            from_points::<F::Vector, S::Pixels, IN, OUT>(
                 convolution,
                 block,
                 points.pixels,
@@ -165,28 +185,29 @@ unsafe fn convolve_blocks<V: Body, S: Scheme<OUT, IN>, const OUT: usize, const I
 /// The products of [`super::add_weight_gradient`], block by block.
 ///
 /// # Safety
-/// Called from a function with V's features; the operands are checked.
+/// Called from a function with F's features; the operands are checked.
 #[inline(always)]
-unsafe fn correlate_blocks<V: Body, S: Scheme<OUT, IN>, const OUT: usize, const IN: usize>(
+unsafe fn correlate_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const IN: usize>(
     pass: &Correlate<'_, f32>,
     scratch: *mut f32,
     gradients: *mut f32,
 ) {
     let Correlate { convolution, images, input, grad_output } = *pass;
     let (windows, pixels) = (convolution.windows(), convolution.pixels());
-    for block in convolution.blocks(images) {
+    let layouts = convolution.correlated();
+    for block in convolution.blocks(&layouts, images) {
         let tiles = block.len();
-        let points = Points::new(convolution, tiles, scratch);
+        let points = Points::new(layouts, tiles, scratch);
         // SAFETY: as in `convolve_blocks`.
         unsafe {
-            to_points::<V, S::Window, IN, IN>(
+            F::points_to_correlate::<S::Window, IN, IN>(
                 convolution,
                 &windows,
                 block.clone(),
                 input.as_ptr(),
                 points.windows,
             );
-            to_points::<V, S::Gradient, OUT, IN>(
+            F::points_to_correlate::<S::Gradient, OUT, IN>(
                 convolution,
                 &pixels,
                 block,
@@ -194,7 +215,7 @@ unsafe fn correlate_blocks<V: Body, S: Scheme<OUT, IN>, const OUT: usize, const 
                 points.pixels,
             );
             let Points { windows, pixels } = points;
-            V::transposed_products(IN * IN, tiles, &convolution.panels, windows, pixels, gradients);
+            F::transposed_products(convolution, tiles, windows, pixels, gradients);
         }
     }
 }
@@ -234,53 +255,88 @@ unsafe fn sandwich<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     }
 }
 
+/// The N x N pixels that a tile has on one side.
+pub(super) struct Seen {
+    from: *const f32,
+    /// Numbers from one row of the image to the next.
+    row: usize,
+    channels: usize,
+    /// The rows and columns that lie inside the image; none where all do and the channels are whole vectors.
+    inside: Option<[Range<usize>; 2]>,
+}
+
+impl Seen {
+    #[inline(always)]
+    pub(super) fn new<V: Vector, const N: usize>(
+        side: &Side,
+        place: &Place,
+        images: *const f32,
+    ) -> Self {
+        let channels = side.channels;
+        let is_whole = channels.is_multiple_of(V::LANES) && side.holds(place, N);
+        Self {
+            from: images.wrapping_add(side.offset(place)),
+            row: side.width * channels,
+            channels,
+            inside: if is_whole { None } else { Some(side.inside(place, N)) },
+        }
+    }
+
+    /// Transforms a vector of channels and hands each of the P x P points to `store`.
+    ///
+    /// # Safety
+    /// Called from a function with V's features; the images have the side's sizes, and `store`'s for every point.
+    #[inline(always)]
+    pub(super) unsafe fn transform<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
+        &self,
+        channel: usize,
+        store: impl Fn(usize, V),
+    ) {
+        let Self { row, channels, .. } = *self;
+        let from = self.from.wrapping_add(channel);
+        let store = |y: usize, x: usize, v: V| store(y * P + x, v);
+        let Some(inside) = &self.inside else {
+            // SAFETY: a whole window of whole vectors is read where it lies.
+            unsafe {
+                let load = |y: usize, x: usize| V::load(from.add(y * row + x * channels));
+                return sandwich::<V, L, N, P>(load, store);
+            }
+        };
+        // SAFETY: the pixels that exist are read, and under a mask the channels that exist.
+        unsafe {
+            let mask = V::mask(V::LANES.min(channels - channel));
+            let load = |y: usize, x: usize| {
+                let pixel = from.wrapping_add(y * row + x * channels);
+                let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
+                V::load_masked(select_unpredictable(is_inside, pixel, ZEROS.0.as_ptr()), mask)
+            };
+            sandwich::<V, L, N, P>(load, store);
+        }
+    }
+}
+
 /// Transforms what a block's tiles have on one side: N x N pixels to P x P points.
 ///
 /// # Safety
-/// Called from a function with V's features; `images` has the side's sizes, `points` room for the block.
+/// Called from a function with F's features; `images` has the side's sizes, `points` room for the block.
 #[inline(always)]
-unsafe fn to_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
+pub(super) unsafe fn to_points<F: Form, L: Line<N, P>, const N: usize, const P: usize>(
     convolution: &Convolution,
     side: &Side,
     block: Range<usize>,
     images: *const f32,
     points: Operand,
 ) {
-    let Operand { start, tile_pitch } = points;
-    let pixel = side.channels;
-    let row = side.width * pixel;
+    let lanes = F::Vector::LANES;
     for (tile, place) in convolution.places(block).enumerate() {
-        let from = images.wrapping_add(side.offset(&place));
-        let to = start.wrapping_add(tile * tile_pitch);
-        if side.channels.is_multiple_of(V::LANES) && side.holds(&place, N) {
-            for channel in (0..side.channels).step_by(V::LANES) {
-                let line = channel / LINE * P * P * LINE + channel % LINE;
-                let (from, to) = (from.wrapping_add(channel), to.wrapping_add(line));
-                // SAFETY: a whole window of whole vectors is read where it lies. The points have whole vectors.
-                unsafe {
-                    let store = |y: usize, x: usize, v: V| v.store(to.add((y * P + x) * LINE));
-                    let load = |y: usize, x: usize| V::load(from.add(y * row + x * pixel));
-                    sandwich::<V, L, N, P>(load, store);
-                }
-            }
-            continue;
-        }
-        let inside = side.inside(&place, N);
-        for channel in (0..side.channels).step_by(V::LANES) {
-            let lanes = V::LANES.min(side.channels - channel);
-            let line = channel / LINE * P * P * LINE + channel % LINE;
-            let (from, to) = (from.wrapping_add(channel), to.wrapping_add(line));
-            // SAFETY: the pixels that exist are read, and under a mask the channels that exist. The points have whole
-            // vectors.
+        let seen = Seen::new::<F::Vector, N>(side, &place, images);
+        for channel in (0..side.channels).step_by(lanes) {
+            // SAFETY: the points have whole vectors.
             unsafe {
-                let store = |y: usize, x: usize, v: V| v.store(to.add((y * P + x) * LINE));
-                let (mask, zeros) = (V::mask(lanes), ZEROS.0.as_ptr());
-                let load = |y: usize, x: usize| {
-                    let pixel = from.wrapping_add(y * row + x * pixel);
-                    let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
-                    V::load_masked(select_unpredictable(is_inside, pixel, zeros), mask)
-                };
-                sandwich::<V, L, N, P>(load, store);
+                let to = points.at(tile, P * P, 0, channel);
+                let line = points.layout.line;
+                let store = |point: usize, v: F::Vector| F::store(v, to.add(point * line));
+                seen.transform::<F::Vector, L, N, P>(channel, store);
             }
         }
     }
@@ -301,7 +357,7 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     finish: Finish,
     images: *mut f32,
 ) {
-    let Operand { start, tile_pitch } = points;
+    let Operand { start, layout } = points;
     let side = convolution.pixels();
     let pixel = side.channels;
     let row = side.width * pixel;
@@ -322,7 +378,7 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
         }
     };
     for (tile, place) in convolution.places(block).enumerate() {
-        let from = start.wrapping_add(tile * tile_pitch);
+        let from = start.wrapping_add(tile * layout.pitch);
         let to = images.wrapping_add(side.offset(&place));
         if side.channels.is_multiple_of(V::LANES) && side.holds(&place, P) {
             for channel in (0..side.channels).step_by(V::LANES) {

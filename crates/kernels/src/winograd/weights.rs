@@ -1,9 +1,11 @@
 //! The weights' transforms: G g Gt into packed points, and Gt u G back from the points' gradients.
 
-use super::{Convolution, Tile};
+use super::scalar::operand;
+use super::{Convolution, Operands, Tile};
 use crate::body::per_isa;
 use crate::element::Element;
 use crate::isa::Isa;
+use core::ops::Range;
 
 /// Output channels that are transformed together.
 const LANES: usize = 16;
@@ -27,25 +29,60 @@ pub fn pack_weights<T: Element>(
 ) {
     assert_eq!(packed.len(), convolution.weights_len(), "length of the packed weights");
     let panels = convolution.panels;
-    let (mut kernel, mut points) = ([[T::ZERO; LANES]; 9], [[T::ZERO; LANES]; 36]);
+    let mut points = [[[T::ZERO; LANES]; 36]; 2];
+    // What the words of one row of panels hold: one input channel, or two as pairs.
+    let together = if convolution.is_paired { 2 } else { 1 };
     let mut panel = 0;
     for (start, width) in panels.panels() {
-        for c in 0..panels.k {
+        for k in 0..panels.k {
             for first in (0..width).step_by(LANES) {
                 let outputs = start + first..(start + width).min(start + first + LANES);
-                for (cell, row) in kernel.iter_mut().enumerate() {
-                    for (o, to) in outputs.clone().zip(row) {
-                        *to = if o < panels.n { at([cell / 3, cell % 3], c, o) } else { T::ZERO };
-                    }
+                for (half, points) in points[..together].iter_mut().enumerate() {
+                    let c = k * together + half;
+                    let at = |cell: [usize; 2], o| {
+                        let exists = c < convolution.in_channels() && o < panels.n;
+                        if exists { at(cell, c, o) } else { T::ZERO }
+                    };
+                    transform(isa, convolution, at, outputs.clone(), points);
                 }
-                to_points(isa, convolution.tile, &kernel, &mut points);
-                let place = panel + c * width + first;
-                for (packed, row) in packed.chunks_exact_mut(panels.len()).zip(&points) {
-                    packed[place..place + outputs.len()].copy_from_slice(&row[..outputs.len()]);
+                let place = panel + k * width + first;
+                for (point, packed) in packed.chunks_exact_mut(panels.len()).enumerate() {
+                    let packed = &mut packed[place..place + outputs.len()];
+                    match together {
+                        1 => packed.copy_from_slice(&points[0][point][..outputs.len()]),
+                        _ => pair([&points[0][point], &points[1][point]], packed),
+                    }
                 }
             }
         }
         panel += panels.k * width;
+    }
+}
+
+/// The points of the weights `at(cell, output)` of some output channels, as the products take them.
+fn transform<T: Element>(
+    isa: Isa,
+    convolution: &Convolution,
+    at: impl Fn([usize; 2], usize) -> T,
+    outputs: Range<usize>,
+    points: &mut Points<T>,
+) {
+    let mut kernel = [[T::ZERO; LANES]; 9];
+    for (cell, row) in kernel.iter_mut().enumerate() {
+        for (o, to) in outputs.clone().zip(row) {
+            *to = at([cell / 3, cell % 3], o);
+        }
+    }
+    to_points(isa, convolution.tile, &kernel, points);
+    if convolution.operands == Operands::Bf16 && !convolution.is_paired {
+        points.as_flattened_mut().iter_mut().for_each(|x| *x = operand(Operands::Bf16, *x));
+    }
+}
+
+/// The words of the pairs of two rows.
+fn pair<T: Element>(rows: [&[T; LANES]; 2], words: &mut [T]) {
+    for (lane, word) in words.iter_mut().enumerate() {
+        *word = T::pair(rows.map(|row| row[lane]));
     }
 }
 
