@@ -21,8 +21,9 @@ use crate::layers::{Layer, Purpose};
 use crate::spec::{LayerSpec, Pool};
 use percept_kernels::activation::Activation;
 use percept_kernels::element::Element;
+use percept_kernels::isa::Bf16Unit;
 use percept_kernels::pool::Windows;
-use percept_kernels::winograd::Tile;
+use percept_kernels::winograd::{Operands, Tile};
 use std::any::TypeId;
 use std::ops::Range;
 
@@ -162,10 +163,13 @@ impl<T: Element> Lowering<'_, T> {
         match &info.spec {
             LayerSpec::Conv(conv) if self.mode.fuses() && conv.groups == 1 => {
                 let geometry = Geometry::new(conv, info.input, info.output);
+                if self.winograd(&geometry, self.purpose(value)).is_some() {
+                    return false;
+                }
                 if self.pools_in_bf16(&geometry) {
                     return pool.are_pairs() && !pool.output.contains(&0);
                 }
-                relu && pool.is_halving() && self.tile(&geometry, self.purpose(value)).is_none()
+                relu && pool.is_halving()
             }
             LayerSpec::BatchNorm(_) => relu && pool.is_halving() && self.mode != Mode::Inference,
             _ => false,
@@ -250,10 +254,16 @@ impl<T: Element> Lowering<'_, T> {
         })
     }
 
-    /// The tile of Winograd's algorithm, where a convolution in fp32 takes it.
-    fn tile(&self, geometry: &Geometry, purpose: Purpose) -> Option<Tile> {
+    /// The form of Winograd's algorithm that a convolution takes, where it takes one. Of bf16 operands it does in training alone
+    /// (predictions keep the precision that direct products have), and where they are multiplied in pairs: tiles are faster
+    /// directly.
+    fn winograd(&self, geometry: &Geometry, purpose: Purpose) -> Option<(Tile, Operands)> {
         let isa = self.compute.isa;
-        self.compute.winograd.then(|| fastest_tile::<T>(isa, geometry, purpose)).flatten()
+        let operands = if self.is_bf16() { Operands::Bf16 } else { Operands::Exact };
+        let is_served = operands == Operands::Exact
+            || purpose != Purpose::Inference && isa.bf16_unit() == Bf16Unit::Dot;
+        let tile = || fastest_tile::<T>(isa, operands, geometry, purpose);
+        Some(((self.compute.winograd && is_served).then(tile)??, operands))
     }
 
     /// Whether a convolution in one group that takes a pooling in multiplies bf16 operands. Those of few channels do not: they
@@ -277,18 +287,17 @@ impl<T: Element> Lowering<'_, T> {
                 Box::new(ConvPoolLayer::new::<T>(isa, geometry, bias, norm, pool, purpose))
             });
         }
+        if let Some(form) = self.winograd(&geometry, purpose) {
+            return Box::new(WinogradConvLayer::new::<T>(
+                isa, geometry, form, bias, norm, relu, purpose,
+            ));
+        }
         let bf16 = || Bf16ConvLayer::new(isa, geometry, bias, norm, relu, purpose);
         let takes_bf16 = self.is_bf16() && geometry.groups == 1;
         let bf16 = takes_bf16.then(|| as_layer_of(Box::new(bf16())));
-        if let Some(layer) = bf16.flatten() {
-            return layer;
-        }
-        match self.tile(&geometry, purpose) {
-            Some(tile) => Box::new(WinogradConvLayer::new::<T>(
-                isa, geometry, tile, bias, norm, relu, purpose,
-            )),
-            None => Box::new(ConvLayer::new::<T>(isa, geometry, bias, norm, relu, purpose)),
-        }
+        bf16.flatten().unwrap_or_else(|| {
+            Box::new(ConvLayer::new::<T>(isa, geometry, bias, norm, relu, purpose))
+        })
     }
 
     /// The layer that computes, or none.

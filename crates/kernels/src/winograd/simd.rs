@@ -220,25 +220,21 @@ unsafe fn correlate_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const 
     }
 }
 
-/// out(p, q) = the (p, q) of L x Lt, with x(i, j) from `load`.
+/// out(p, q) = the (p, q) of L x Lt, with the columns of x from `load`, first to last.
 ///
 /// # Safety
 /// [`Vector`]'s, and `load`'s and `store`'s for every place.
 #[inline(always)]
 unsafe fn sandwich<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
-    load: impl Fn(usize, usize) -> V,
+    mut load: impl FnMut(usize) -> [V; N],
     store: impl Fn(usize, usize, V),
 ) {
     // SAFETY: the caller's.
     let zero = unsafe { V::zero() };
     let mut half = [[zero; N]; P];
     for column in 0..N {
-        let mut numbers = [zero; N];
-        for (row, number) in numbers.iter_mut().enumerate() {
-            *number = load(row, column);
-        }
         // SAFETY: the caller's.
-        let line = unsafe { L::apply(numbers) };
+        let line = unsafe { L::apply(load(column)) };
         for (half, number) in half.iter_mut().zip(line) {
             half[column] = number;
         }
@@ -295,20 +291,34 @@ impl Seen {
         let Self { row, channels, .. } = *self;
         let from = self.from.wrapping_add(channel);
         let store = |y: usize, x: usize, v: V| store(y * P + x, v);
-        let Some(inside) = &self.inside else {
+        let Some([rows, columns]) = &self.inside else {
             // SAFETY: a whole window of whole vectors is read where it lies.
             unsafe {
                 let load = |y: usize, x: usize| V::load(from.add(y * row + x * channels));
+                let load = |x: usize| core::array::from_fn(|y| load(y, x));
                 return sandwich::<V, L, N, P>(load, store);
             }
         };
+        // Where each row's next pixel lies, and how far it is to the one after: rows outside stay at zeros.
+        let mut pixels: [_; N] = core::array::from_fn(|y| {
+            let is_inside = rows.contains(&y);
+            let pixel = select_unpredictable(is_inside, from.wrapping_add(y * row), ZEROS.0.as_ptr());
+            (pixel, select_unpredictable(is_inside, channels, 0))
+        });
         // SAFETY: the pixels that exist are read, and under a mask the channels that exist.
         unsafe {
             let mask = V::mask(V::LANES.min(channels - channel));
-            let load = |y: usize, x: usize| {
-                let pixel = from.wrapping_add(y * row + x * channels);
-                let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
-                V::load_masked(select_unpredictable(is_inside, pixel, ZEROS.0.as_ptr()), mask)
+            let load = |x: usize| {
+                let mut numbers = [V::zero(); N];
+                if columns.contains(&x) {
+                    for (number, (pixel, _)) in numbers.iter_mut().zip(&pixels) {
+                        *number = V::load_masked(*pixel, mask);
+                    }
+                }
+                for (pixel, step) in &mut pixels {
+                    *pixel = pixel.wrapping_add(*step);
+                }
+                numbers
             };
             sandwich::<V, L, N, P>(load, store);
         }
@@ -364,9 +374,9 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     // The ReLU as a maximum that may do nothing: one instruction, no branch.
     let least = if finish == Finish::StoreRelu { 0.0 } else { f32::NEG_INFINITY };
     let mut nowhere = [0.0; LINE];
-    let sum = |from: *const f32, y: usize, x: usize| {
+    let sums = |from: *const f32, x: usize| {
         // SAFETY: the points have whole vectors.
-        unsafe { V::load(from.add((y * N + x) * LINE)) }
+        core::array::from_fn(|y| unsafe { V::load(from.add((y * N + x) * LINE)) })
     };
     // Every number behind the transform: no point adds the same to all pixels.
     let finished = |channel: usize| {
@@ -390,7 +400,7 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
                     let store = |y: usize, x: usize, v: V| {
                         finished(v).store(to.add(y * row + x * pixel));
                     };
-                    sandwich::<V, L, N, P>(|y, x| sum(from, y, x), store);
+                    sandwich::<V, L, N, P>(|x| sums(from, x), store);
                 }
             }
             continue;
@@ -410,7 +420,7 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
                     let pixel = select_unpredictable(is_inside, pixel, nowhere);
                     finished(v).store_masked(pixel, mask);
                 };
-                sandwich::<V, L, N, P>(|y, x| sum(from, y, x), store);
+                sandwich::<V, L, N, P>(|x| sums(from, x), store);
             }
         }
     }

@@ -9,7 +9,9 @@ use percept_kernels::activation;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Finish;
-use percept_kernels::winograd::{Convolution, Tile, add_weight_gradient, convolve, pack_weights};
+use percept_kernels::winograd::{
+    Convolution, Operands, Tile, add_weight_gradient, convolve, pack_weights,
+};
 
 #[derive(Debug)]
 pub(crate) struct WinogradConvLayer {
@@ -30,6 +32,7 @@ pub(crate) struct WinogradConvLayer {
 /// A function of sizes and the width of vectors alone, so that a network is rounded the same way in every run.
 pub(crate) fn fastest_tile<T: Element>(
     isa: Isa,
+    operands: Operands,
     geometry: &Geometry,
     purpose: Purpose,
 ) -> Option<Tile> {
@@ -38,7 +41,7 @@ pub(crate) fn fastest_tile<T: Element>(
     if kernel != (Size { height: 3, width: 3 }) || stride != one || groups != 1 {
         return None;
     }
-    let cost = |tile| cost(T::isa(isa), geometry, tile, purpose);
+    let cost = |tile| cost(T::isa(isa), operands, geometry, tile, purpose);
     let tile = Tile::ALL.into_iter().min_by_key(|tile| cost(Some(*tile)))?;
     let is_faster = cost(Some(tile)).checked_mul(10)? <= cost(None).checked_mul(9)?;
     is_faster.then_some(tile)
@@ -48,20 +51,30 @@ pub(crate) fn fastest_tile<T: Element>(
 ///
 /// The products of either form run at about the same speed. The transforms are limited by the caches: a vector of
 /// channels of one tile takes as long as so many multiply-adds on either side (docs/decisions/winograd.md has the
-/// measurements).
-fn cost(isa: Isa, geometry: &Geometry, tile: Option<Tile>, purpose: Purpose) -> usize {
+/// measurements). Of bf16 operands a dot product of pairs counts as one: half as many are needed in either form.
+fn cost(
+    isa: Isa,
+    operands: Operands,
+    geometry: &Geometry,
+    tile: Option<Tile>,
+    purpose: Purpose,
+) -> usize {
     let Geometry { input, output, .. } = *geometry;
     let vectors = |channels: usize| channels.div_ceil(isa.lanes());
     let both = vectors(input.channels) + vectors(output.channels);
+    let together = match operands {
+        Operands::Exact => 1,
+        Operands::Bf16 => 2,
+    };
     let pass = |height: usize, width: usize, products: usize| match tile {
-        None => height * width * 9 * products,
+        None => height * width * 9 * products / together,
         Some(tile) => {
             let transform = match tile {
                 Tile::Two => 120,
                 Tile::Four => 360,
             };
             let tiles = height.div_ceil(tile.side()) * width.div_ceil(tile.side());
-            tiles * (tile.points() * products + transform * both)
+            tiles * (tile.points() * products / together + transform * both)
         }
     };
     let forward = pass(output.height, output.width, input.channels * vectors(output.channels));
@@ -79,7 +92,7 @@ impl WinogradConvLayer {
     pub(crate) fn new<T: Element>(
         isa: Isa,
         geometry: Geometry,
-        tile: Tile,
+        (tile, operands): (Tile, Operands),
         bias: bool,
         norm: Option<f64>,
         relu: bool,
@@ -90,10 +103,10 @@ impl WinogradConvLayer {
         let forward = Convolution::new::<T>(
             isa,
             tile,
+            operands,
             [input.height, input.width],
             padding,
-            input.channels,
-            output.channels,
+            [input.channels, output.channels],
         );
         // Input pixel y meets kernel row k at output row y + padding - k: a convolution with the turned kernel, padded by
         // what is left of 2.
@@ -101,10 +114,10 @@ impl WinogradConvLayer {
             Convolution::new::<T>(
                 isa,
                 tile,
+                operands,
                 [output.height, output.width],
                 padding.map(|padding| 2 - padding),
-                output.channels,
-                input.channels,
+                [output.channels, input.channels],
             )
         };
         let input_gradient = purpose.wants_grad_input().then(turned);
@@ -234,7 +247,7 @@ mod tests {
         let text = format!("out_channels = {}\nkernel_size = 3\npadding = 1", channels[1]);
         let conv: Conv = toml::from_str(&text).expect("a convolution");
         let geometry = Geometry::new(&conv, square(channels[0]), square(channels[1]));
-        fastest_tile::<f32>(isa, &geometry, purpose)
+        fastest_tile::<f32>(isa, Operands::Exact, &geometry, purpose)
     }
 
     /// What docs/decisions/winograd.md measured as faster.
@@ -268,7 +281,13 @@ mod tests {
             let conv: Conv = toml::from_str(&text).expect("a convolution");
             let shape = Shape::new(28, 28, 64);
             let geometry = Geometry::new(&conv, shape, shape);
-            assert_eq!(fastest_tile::<f32>(Isa::SCALAR, &geometry, Purpose::Inference), None);
+            let tile = fastest_tile::<f32>(
+                Isa::SCALAR,
+                Operands::Exact,
+                &geometry,
+                Purpose::Inference,
+            );
+            assert_eq!(tile, None);
         }
     }
 
