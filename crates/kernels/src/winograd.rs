@@ -97,6 +97,9 @@ const GROUP: usize = 16;
 /// Fewest and most tiles of a block, where there are so many.
 const TILES: Range<usize> = 14..113;
 
+/// Tiles up to which a block of the gradient by the weights grows for wide layers; more gained nothing.
+const MOST_CORRELATED: usize = 224;
+
 /// The sizes of a convolution with 3x3 windows and stride 1.
 ///
 /// Lengths of packed weights and scratch memory are in words: a word holds a number, or two bf16 numbers that are
@@ -227,30 +230,35 @@ impl Convolution {
             .map(|channels| Layout::new(self.tile, channels, LINE, together))
     }
 
-    /// The most tiles of a block.
-    fn most_tiles(&self, layouts: &[Layout; 2], images: usize) -> usize {
-        let [windows, pixels] = layouts;
+    /// The most tiles of a block in a pass whose points lie like that.
+    fn most_tiles(&self, layouts: &[Layout; 2], least: usize, images: usize) -> usize {
         let of_two = points_len(layouts, 2).iter().sum::<usize>();
-        let together = windows.together.max(pixels.together);
-        let most = (2 * BLOCK / of_two).clamp(TILES.start, TILES.end - 1) / together * together;
-        most.min(images * self.tiles())
+        let most = (2 * BLOCK / of_two).clamp(TILES.start, TILES.end - 1);
+        most.max(least).next_multiple_of(2).min(images * self.tiles())
+    }
+
+    /// Tiles that a block of the gradient by the weights should have: it reads and writes the gradient of all points once, which
+    /// is as many numbers as the points of that many tiles.
+    fn least_correlated(&self) -> usize {
+        let (inputs, outputs) = (self.in_channels(), self.out_channels());
+        (2 * inputs * outputs / (inputs + outputs).max(1)).min(MOST_CORRELATED)
     }
 
     /// Words of scratch memory for the largest block.
-    fn block_len(&self, layouts: &[Layout; 2], images: usize) -> usize {
-        points_len(layouts, self.most_tiles(layouts, images)).iter().sum()
+    fn block_len(&self, layouts: &[Layout; 2], least: usize, images: usize) -> usize {
+        points_len(layouts, self.most_tiles(layouts, least, images)).iter().sum()
     }
 
     /// Words of scratch memory that [`convolve`] asks for, for up to `images` images.
     #[must_use]
     pub fn scratch_len(&self, images: usize) -> usize {
-        self.block_len(&self.convolved(), images)
+        self.block_len(&self.convolved(), 0, images)
     }
 
     /// Words of scratch memory that [`add_weight_gradient`] asks for, for up to `images` images.
     #[must_use]
     pub fn gradient_scratch_len(&self, images: usize) -> usize {
-        let block = self.block_len(&self.correlated(), images);
+        let block = self.block_len(&self.correlated(), self.least_correlated(), images);
         block + self.tile.points() * self.point_gradient_len()
     }
 
@@ -263,10 +271,11 @@ impl Convolution {
     fn blocks(
         &self,
         layouts: &[Layout; 2],
+        least: usize,
         images: usize,
     ) -> impl Iterator<Item = Range<usize>> + use<> {
         let tiles = images * self.tiles();
-        let blocks = tiles.div_ceil(self.most_tiles(layouts, images).max(1));
+        let blocks = tiles.div_ceil(self.most_tiles(layouts, least, images).max(1));
         (0..blocks).map(move |block| block * tiles / blocks..(block + 1) * tiles / blocks)
     }
 
@@ -424,12 +433,14 @@ pub fn add_weight_gradient<T: Element>(
     grad_weight: &mut [T],
 ) {
     let images = check_images(isa, convolution, input, grad_output);
+    if images == 0 {
+        return;
+    }
     let weight_len = 9 * convolution.in_channels() * convolution.out_channels();
     assert_eq!(grad_weight.len(), weight_len, "length of the weights' gradient");
     assert!(scratch.len() >= convolution.gradient_scratch_len(images), "scratch is too short");
     let gradient_len = convolution.tile.points() * convolution.point_gradient_len();
     let (points, scratch) = scratch.split_at_mut(gradient_len);
-    points.fill(T::ZERO);
     let pass = Correlate { convolution, images, input, grad_output };
     T::run_correlate(T::isa(isa), &pass, scratch, points);
     weights::add_gradient(isa, convolution, points, grad_weight);
@@ -478,7 +489,7 @@ pub trait WinogradBodies: Sized {
     #[doc(hidden)]
     #[allow(private_interfaces)]
     fn run_convolve(isa: Isa, pass: &Convolve<'_, Self>, scratch: &mut [Self], output: &mut [Self]);
-    /// Adds to `points` the gradient by each point's weights: `[points, in_channels in whole groups, padded
+    /// Writes to `points` the gradient by each point's weights: `[points, in_channels in whole groups, padded
     /// out_channels]`.
     #[doc(hidden)]
     #[allow(private_interfaces)]

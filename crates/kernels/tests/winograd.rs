@@ -182,7 +182,8 @@ fn the_truth_agrees_with_the_direct_sum() {
             let expected = direct::<f64>(&sizes, finish, biased);
             for tile in Tile::ALL {
                 let what = format!("{tile:?} {sizes:?}");
-                let found = winograd::<f64>(Isa::SCALAR, (tile, Operands::Exact), &sizes, finish, biased);
+                let found =
+                    winograd::<f64>(Isa::SCALAR, (tile, Operands::Exact), &sizes, finish, biased);
                 assert_close(&found.output, &expected.output, TRUTH, &what);
                 assert_close(&found.grad_weight, &expected.grad_weight, TRUTH, &what);
             }
@@ -201,8 +202,15 @@ fn every_body_agrees_with_the_truth() {
             for (finish, biased) in [(Finish::Store, false), (Finish::StoreRelu, true)] {
                 for tile in Tile::ALL {
                     let what = format!("{isa} {tile:?} {sizes:?}");
-                    let expected = winograd::<f64>(Isa::SCALAR, (tile, Operands::Exact), &sizes, finish, biased);
-                    let found = winograd::<f32>(isa, (tile, Operands::Exact), &sizes, finish, biased);
+                    let expected = winograd::<f64>(
+                        Isa::SCALAR,
+                        (tile, Operands::Exact),
+                        &sizes,
+                        finish,
+                        biased,
+                    );
+                    let found =
+                        winograd::<f32>(isa, (tile, Operands::Exact), &sizes, finish, biased);
                     assert_close(&found.output, &expected.output, ROUNDED, &what);
                     assert_close(&found.grad_weight, &expected.grad_weight, ROUNDED, &what);
                 }
@@ -236,7 +244,8 @@ fn fp32_loses_what_the_tile_costs() {
             assert!(rms < bounds[0] && grad_rms < bounds[1], "{name}, {channels} channels");
         };
         print("direct", &direct::<f32>(&sizes, Finish::Store, false), [1e-6, 1e-6]);
-        let winograd = |tile| winograd::<f32>(isa, (tile, Operands::Exact), &sizes, Finish::Store, false);
+        let winograd =
+            |tile| winograd::<f32>(isa, (tile, Operands::Exact), &sizes, Finish::Store, false);
         print("2x2", &winograd(Tile::Two), [1e-6, 1e-6]);
         print("4x4", &winograd(Tile::Four), [4e-6, 1e-5]);
     }

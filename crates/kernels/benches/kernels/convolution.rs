@@ -31,7 +31,7 @@ pub(crate) struct Kernel {
 }
 
 /// A new kernel is a new line.
-const KERNELS: [Kernel; 8] = [
+const KERNELS: [Kernel; 6] = [
     Kernel { name: "forward", prepare: direct_forward },
     Kernel { name: "input gradient", prepare: direct_input_gradient },
     Kernel { name: "weight gradient", prepare: direct_weight_gradient },
@@ -46,14 +46,6 @@ const KERNELS: [Kernel; 8] = [
     Kernel {
         name: "winograd 4x4 weight gradient",
         prepare: |isa, conv| winograd_weight_gradient(isa, Operands::Exact, conv),
-    },
-    Kernel {
-        name: "winograd 4x4 bf16 forward",
-        prepare: |isa, conv| winograd_forward(isa, Tile::Four, Operands::Bf16, conv),
-    },
-    Kernel {
-        name: "winograd 4x4 bf16 weight gradient",
-        prepare: |isa, conv| winograd_weight_gradient(isa, Operands::Bf16, conv),
     },
 ];
 
@@ -212,7 +204,12 @@ fn winograd(isa: Isa, tile: Tile, operands: Operands, conv: Conv) -> Option<Conv
     })
 }
 
-fn winograd_forward(isa: Isa, tile: Tile, operands: Operands, conv: Conv) -> Option<Run> {
+pub(crate) fn winograd_forward(
+    isa: Isa,
+    tile: Tile,
+    operands: Operands,
+    conv: Conv,
+) -> Option<Run> {
     let convolution = winograd(isa, tile, operands, conv)?;
     let (weights, bias) =
         (some(convolution.weights_len()), some(convolution.padded_out_channels()));
@@ -226,7 +223,7 @@ fn winograd_forward(isa: Isa, tile: Tile, operands: Operands, conv: Conv) -> Opt
     }))
 }
 
-fn winograd_weight_gradient(isa: Isa, operands: Operands, conv: Conv) -> Option<Run> {
+pub(crate) fn winograd_weight_gradient(isa: Isa, operands: Operands, conv: Conv) -> Option<Run> {
     let convolution = winograd(isa, Tile::Four, operands, conv)?;
     let images = some(IMAGES * conv.side.pow(2) * conv.inputs);
     let grads = some(IMAGES * conv.output_len());

@@ -1,7 +1,10 @@
-//! Convolutions with bf16 operands: forward and the gradient by the weights, operands in their layouts already. Shares are
+//! Convolutions with bf16 operands: forward and the gradient by the weights, operands in their layouts already but for
+//! Winograd's. Shares are
 //! of the peak of fp32.
 
-use crate::convolution::{Conv, Kernel, Run, measure_each};
+use crate::convolution::{
+    Conv, Kernel, Run, measure_each, winograd_forward, winograd_weight_gradient,
+};
 use crate::numbers::{IMAGES, some};
 use crate::rate::OfPeak;
 use criterion::Criterion;
@@ -12,8 +15,17 @@ use percept_kernels::bf16::product::{
 use percept_kernels::bf16::{COLUMNS, SEGMENT, TILE, arrange, storage, storage_len, stored};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;
+use percept_kernels::winograd::{Operands, Tile};
 
-const KERNELS: [Kernel; 2] = [
+const KERNELS: [Kernel; 4] = [
+    Kernel {
+        name: "winograd 4x4 forward",
+        prepare: |isa, conv| winograd_forward(isa, Tile::Four, Operands::Bf16, conv),
+    },
+    Kernel {
+        name: "winograd 4x4 weight gradient",
+        prepare: |isa, conv| winograd_weight_gradient(isa, Operands::Bf16, conv),
+    },
     Kernel { name: "forward", prepare: forward },
     Kernel { name: "weight gradient", prepare: weight_gradient },
 ];

@@ -113,7 +113,8 @@ impl Line<4, 6> for Gradient {
         unsafe {
             let factor = |factor: f64| V::splat(factor as f32);
             let [near_square, far_square] = [NEAR * NEAR, FAR * FAR].map(factor);
-            let (near_even, near_odd) = (a.add_product(c, near_square), b.add_product(d, near_square));
+            let (near_even, near_odd) =
+                (a.add_product(c, near_square), b.add_product(d, near_square));
             let (far_even, far_odd) = (c.add_product(a, near_square), b.add_product(d, far_square));
             [
                 a,

@@ -95,9 +95,10 @@ impl Form for Pairs {
         windows: Operand,
         pixels: Operand,
         gradients: *mut f32,
+        adds: bool,
     ) {
         // SAFETY: the caller's.
-        unsafe { transposed_pairs(convolution, tiles, windows, pixels, gradients) }
+        unsafe { transposed_pairs(convolution, tiles, windows, pixels, gradients, adds) }
     }
 }
 

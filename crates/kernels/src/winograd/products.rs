@@ -79,7 +79,8 @@ pub(super) trait Form {
         pixels: Operand,
     );
 
-    /// gradients[point, c, o] += sum over tiles of windows[tile, point, c] * pixels[tile, point, o].
+    /// gradients[point, c, o] = the sum over tiles of windows[tile, point, c] * pixels[tile, point, o], added to what is there
+    /// where asked for.
     ///
     /// # Safety
     /// [`Vector`]'s; the operands are valid for `tiles` tiles of the convolution's channels, `gradients` for every point's
@@ -90,6 +91,7 @@ pub(super) trait Form {
         windows: Operand,
         pixels: Operand,
         gradients: *mut f32,
+        adds: bool,
     );
 }
 
@@ -139,11 +141,12 @@ macro_rules! products {
             windows: Operand,
             pixels: Operand,
             gradients: *mut f32,
+            adds: bool,
         ) {
             let lanes = <$form as Form>::Vector::LANES;
             let (panels, points) = (&convolution.panels, convolution.tile.points());
             let (columns, channels) = (panels.padded_columns(), convolution.in_channels());
-            let shared = SharedTransposed::new(points, tiles, columns, &windows, &pixels);
+            let shared = SharedTransposed::new(points, tiles, columns, &windows, &pixels, adds);
             for point in 0..points {
                 let out = gradients.wrapping_add(point * convolution.point_gradient_len());
                 for (start, width) in panels.panels() {
@@ -207,9 +210,10 @@ macro_rules! exact {
                 windows: Operand,
                 pixels: Operand,
                 gradients: *mut f32,
+                adds: bool,
             ) {
                 // SAFETY: the caller's.
-                unsafe { $transposed(convolution, tiles, windows, pixels, gradients) }
+                unsafe { $transposed(convolution, tiles, windows, pixels, gradients, adds) }
             }
         }
     };
@@ -283,6 +287,8 @@ pub(super) struct SharedTransposed {
     left: Pitches,
     right: Pitches,
     out_pitch: usize,
+    /// Whether the sums are added to what is there.
+    adds: bool,
 }
 
 impl SharedTransposed {
@@ -292,8 +298,10 @@ impl SharedTransposed {
         out_pitch: usize,
         windows: &Operand,
         pixels: &Operand,
+        adds: bool,
     ) -> Self {
         Self {
+            adds,
             turns: tiles.div_ceil(windows.layout.together),
             left: Pitches::new(windows, points),
             right: Pitches::new(pixels, points),
@@ -345,7 +353,7 @@ pub(super) unsafe fn tile<F: Form, const M: usize, const N: usize>(
     }
 }
 
-/// Adds the products of M channels on the left with N vectors of channels on the right, over all tiles.
+/// Writes or adds the products of M channels on the left with N vectors of channels on the right, over all tiles.
 ///
 /// # Safety
 /// Called from a function with F's features; `left` and `right` are the point's numbers of the first tile, `to` the first
@@ -357,7 +365,7 @@ pub(super) unsafe fn tile_transposed<F: Form, const M: usize, const N: usize>(
     right: *const f32,
     to: *mut f32,
 ) {
-    let SharedTransposed { turns, left: left_pitches, right: right_pitches, out_pitch } = shared;
+    let SharedTransposed { turns, left: left_pitches, right: right_pitches, .. } = shared;
     let lanes = F::Vector::LANES;
     // SAFETY: the offsets stay inside the operands that the caller describes.
     unsafe {
@@ -380,8 +388,9 @@ pub(super) unsafe fn tile_transposed<F: Form, const M: usize, const N: usize>(
         }
         for (m, row) in sums.iter().enumerate() {
             for (v, sum) in row.iter().enumerate() {
-                let to = to.add(m * out_pitch + v * lanes);
-                F::Vector::load(to).add(*sum).store(to);
+                let to = to.add(m * shared.out_pitch + v * lanes);
+                let before = if shared.adds { F::Vector::load(to) } else { F::Vector::zero() };
+                before.add(*sum).store(to);
             }
         }
     }

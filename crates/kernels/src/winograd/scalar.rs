@@ -1,7 +1,8 @@
 //! The truth of both passes: the transforms as matrices, the products by their own scalar truth.
 
 use super::{
-    Convolution, Convolve, Correlate, FAR, LINE, Layout, NEAR, Operands, Place, Side, Tile, points_len,
+    Convolution, Convolve, Correlate, FAR, LINE, Layout, NEAR, Operands, Place, Side, Tile,
+    points_len,
 };
 use crate::bf16::Bf16;
 use crate::element::Element;
@@ -105,7 +106,7 @@ pub(super) fn convolve<T: Element>(pass: &Convolve<'_, T>, scratch: &mut [T], ou
     let Convolve { convolution, images, input, weights, bias, finish } = *pass;
     let (windows, layouts) = (convolution.windows(), convolution.convolved());
     let [window_pitch, pixel_pitch] = point_pitches(convolution);
-    for block in convolution.blocks(&layouts, images) {
+    for block in convolution.blocks(&layouts, 0, images) {
         let tiles = block.len();
         let (from, to) = scratch.split_at_mut(points_len(&layouts, tiles)[0]);
         let matrix = window(convolution.tile);
@@ -125,8 +126,9 @@ pub(super) fn correlate<T: Element>(pass: &Correlate<'_, T>, scratch: &mut [T], 
     let Correlate { convolution, images, input, grad_output } = *pass;
     let (windows, pixels) = (convolution.windows(), convolution.pixels());
     let layouts = convolution.correlated();
+    points.fill(T::ZERO);
     let [window_pitch, pixel_pitch] = point_pitches(convolution);
-    for block in convolution.blocks(&layouts, images) {
+    for block in convolution.blocks(&layouts, convolution.least_correlated(), images) {
         let tiles = block.len();
         let (from, to) = scratch.split_at_mut(points_len(&layouts, tiles)[0]);
         let [of_windows, of_pixels] = [window, gradient].map(|matrix| matrix(convolution.tile));

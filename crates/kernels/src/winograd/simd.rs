@@ -154,7 +154,7 @@ unsafe fn convolve_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const I
     let Convolve { convolution, images, input, weights, bias, finish } = *pass;
     let bias = bias.map_or(core::ptr::null(), <[f32]>::as_ptr);
     let layouts = convolution.convolved();
-    for block in convolution.blocks(&layouts, images) {
+    for block in convolution.blocks(&layouts, 0, images) {
         let points = Points::new(layouts, block.len(), scratch);
         // SAFETY: the points lie inside the scratch memory, whose length is checked for the largest block, and the
         // images have the sizes of the convolution.
@@ -195,8 +195,8 @@ unsafe fn correlate_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const 
     let Correlate { convolution, images, input, grad_output } = *pass;
     let (windows, pixels) = (convolution.windows(), convolution.pixels());
     let layouts = convolution.correlated();
-    for block in convolution.blocks(&layouts, images) {
-        let tiles = block.len();
+    for block in convolution.blocks(&layouts, convolution.least_correlated(), images) {
+        let (tiles, is_first) = (block.len(), block.start == 0);
         let points = Points::new(layouts, tiles, scratch);
         // SAFETY: as in `convolve_blocks`.
         unsafe {
@@ -215,7 +215,7 @@ unsafe fn correlate_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const 
                 points.pixels,
             );
             let Points { windows, pixels } = points;
-            F::transposed_products(convolution, tiles, windows, pixels, gradients);
+            F::transposed_products(convolution, tiles, windows, pixels, gradients, !is_first);
         }
     }
 }
@@ -302,7 +302,8 @@ impl Seen {
         // Where each row's next pixel lies, and how far it is to the one after: rows outside stay at zeros.
         let mut pixels: [_; N] = core::array::from_fn(|y| {
             let is_inside = rows.contains(&y);
-            let pixel = select_unpredictable(is_inside, from.wrapping_add(y * row), ZEROS.0.as_ptr());
+            let pixel =
+                select_unpredictable(is_inside, from.wrapping_add(y * row), ZEROS.0.as_ptr());
             (pixel, select_unpredictable(is_inside, channels, 0))
         });
         // SAFETY: the pixels that exist are read, and under a mask the channels that exist.

@@ -281,12 +281,8 @@ mod tests {
             let conv: Conv = toml::from_str(&text).expect("a convolution");
             let shape = Shape::new(28, 28, 64);
             let geometry = Geometry::new(&conv, shape, shape);
-            let tile = fastest_tile::<f32>(
-                Isa::SCALAR,
-                Operands::Exact,
-                &geometry,
-                Purpose::Inference,
-            );
+            let tile =
+                fastest_tile::<f32>(Isa::SCALAR, Operands::Exact, &geometry, Purpose::Inference);
             assert_eq!(tile, None);
         }
     }
