@@ -273,6 +273,24 @@ mod tests {
         }
     }
 
+    /// A dot product of pairs is worth two multiply-adds in either form, so transforms weigh more.
+    #[test]
+    fn bf16_operands_need_more_channels() {
+        let isas = Isa::available();
+        let isa = *isas.last().expect("the scalar body");
+        for (channels, purpose, expected) in [
+            ([16, 16], Purpose::Training { grad_input: true }, Some(Tile::Four)),
+            ([4, 4], Purpose::Training { grad_input: true }, None),
+        ] {
+            let square = |channels| Shape::new(32, 32, channels);
+            let text = format!("out_channels = {}\nkernel_size = 3\npadding = 1", channels[1]);
+            let conv: Conv = toml::from_str(&text).expect("a convolution");
+            let geometry = Geometry::new(&conv, square(channels[0]), square(channels[1]));
+            let found = fastest_tile::<f32>(isa, Operands::Bf16, &geometry, purpose);
+            assert_eq!(found, expected, "{isa} {channels:?}");
+        }
+    }
+
     #[test]
     fn only_plain_windows_of_3x3_are_taken() {
         for change in ["stride = 2", "groups = 2", "kernel_size = 5"] {

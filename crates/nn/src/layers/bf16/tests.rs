@@ -1,5 +1,5 @@
 //! A layer with bf16 operands against the same layer in fp32, on numbers that bf16 holds exactly: both then differ by the
-//! order of their fp32 sums alone.
+//! order of their fp32 sums alone, or by what Winograd's transforms round.
 
 use crate::compute::{Compute, Precision};
 use crate::graph::{Graph, Mode};
@@ -9,7 +9,7 @@ use crate::plan::{Numbers, Passes, Plan};
 use crate::spec::NetworkSpec;
 use percept_kernels::aligned::Aligned;
 use percept_kernels::bf16::Bf16;
-use percept_kernels::isa::Isa;
+use percept_kernels::isa::{Bf16Unit, Isa};
 use percept_kernels::random::{Draws, Purpose};
 
 /// (input shape, layers)
@@ -131,7 +131,7 @@ fn layers_agree_with_fp32_on_exact_numbers() {
             let direct = Compute { winograd: false, ..Isa::SCALAR.into() };
             let truth = run(&network, direct, images, chunk);
             for isa in &isas {
-                let compute = Compute { precision: Precision::Bf16, ..Compute::new(*isa) };
+                let compute = Compute { isa: *isa, precision: Precision::Bf16, ..direct };
                 let found = run(&network, compute, images, chunk);
                 let what =
                     |part: &str| format!("{input} {layers} on {isa}, {images} images: {part}");
@@ -139,6 +139,49 @@ fn layers_agree_with_fp32_on_exact_numbers() {
                 assert_close(&found.by_parameters, &truth.by_parameters, &what("by parameters"));
                 assert_close(&found.by_input, &truth.by_input, &what("by input"));
             }
+        }
+    }
+}
+
+/// The root mean square of the distances, in units of that of what is expected.
+fn distance(found: &[f32], expected: &[f32]) -> f64 {
+    let square = |x: f32| f64::from(x).powi(2);
+    let of = found.iter().zip(expected).map(|(found, expected)| square(found - expected));
+    (of.sum::<f64>() / expected.iter().map(|x| square(*x)).sum::<f64>()).sqrt()
+}
+
+/// Where bf16 numbers are multiplied in pairs, wide convolutions take Winograd's algorithm in training: results are then about a
+/// hundredth apart (docs/decisions/winograd.md), by one rounding for each operand of each point.
+#[test]
+fn pairs_take_winograds_algorithm() {
+    let pairs = |isa: &Isa| isa.bf16_unit() == Bf16Unit::Dot;
+    let Some(isa) = Isa::available_with_units().into_iter().find(pairs) else {
+        println!("SKIPPED pairs_take_winograds_algorithm: this processor has no AVX512-BF16");
+        return;
+    };
+    for (input, layers) in [
+        ("[14, 14, 32]", "{ kind = 'conv', out_channels = 64, kernel_size = 3, padding = 1 }"),
+        ("[9, 10, 24]", "{ kind = 'conv', out_channels = 40, kernel_size = 3 }"),
+        ("[32, 32, 16]", "{ kind = 'conv', out_channels = 16, kernel_size = 3, padding = 1 }"),
+    ] {
+        let text = format!("input = {input}\nlayers = [{layers}]");
+        let network = Network::new(NetworkSpec::from_toml(&text).unwrap(), 1).unwrap();
+        let direct = Compute { winograd: false, ..isa.into() };
+        let truth = run(&network, direct, 5, 7);
+        let rounded = Compute { precision: Precision::Bf16, ..direct };
+        let (rounded, transformed) = (
+            run(&network, rounded, 5, 7),
+            run(&network, Compute { winograd: true, ..rounded }, 5, 7),
+        );
+        let what = format!("{input} {layers}");
+        assert!(distance(&rounded.output, &truth.output) < 1e-5, "{what}: directly exact");
+        for (found, expected) in [
+            (&transformed.output, &truth.output),
+            (&transformed.by_parameters, &truth.by_parameters),
+            (&transformed.by_input, &truth.by_input),
+        ] {
+            let distance = distance(found, expected);
+            assert!((1e-3..0.03).contains(&distance), "{what}: {distance}");
         }
     }
 }
