@@ -46,7 +46,7 @@ impl Precision {
     pub const ALL: [Self; 2] = [Self::Fp32, Self::Bf16];
 
     /// The faster one on an instruction set: bf16 where it comes in tiles, 16 times as many operations as fp32. Pairs
-    /// are twice as many, which Winograd's algorithm makes up for in fp32.
+    /// are twice as many on some processors, half as many on others.
     #[must_use]
     pub const fn fastest(isa: Isa) -> Self {
         match isa.bf16_unit() {
