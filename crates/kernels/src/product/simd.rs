@@ -223,7 +223,7 @@ const LINE: usize = 16;
 
 /// Brings a cache line near that will be read soon; any address may be given.
 #[inline(always)]
-fn fetch(at: *const f32) {
+pub(crate) fn fetch(at: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: SSE belongs to every x86-64 processor, and a prefetch of no memory does nothing.
     unsafe {

@@ -55,6 +55,9 @@ impl Form for Pairs {
             let second = places.next();
             let first = Seen::new::<__m512, N>(side, &first, images);
             let second = second.map(|second| Seen::new::<__m512, N>(side, &second, images));
+            for seen in [Some(&first), second.as_ref()].into_iter().flatten() {
+                seen.fetch_below(N, convolution.tile.side());
+            }
             for channel in (0..side.channels).step_by(__m512::LANES) {
                 let kept = kept.as_mut_ptr();
                 let to = points.at(pair, P * P, 0, channel);

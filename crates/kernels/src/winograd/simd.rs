@@ -8,6 +8,7 @@ use super::products::{Exact, Form, Operand};
 use super::{Convolution, Convolve, Correlate, LINE, Layout, Place, Side, Tile, points_len};
 use crate::isa::{Isa, IsaName};
 use crate::product::Finish;
+use crate::product::simd::fetch;
 use crate::vector::Vector;
 #[cfg(target_arch = "aarch64")]
 use core::arch::aarch64::float32x4_t;
@@ -278,6 +279,17 @@ impl Seen {
         }
     }
 
+    /// Fetches what the tile below sees and this one does not: its last `side` rows, as far as no neighbour fetches them.
+    #[inline(always)]
+    pub(super) fn fetch_below(&self, rows: usize, side: usize) {
+        for row in rows..rows + side {
+            let pixels = self.from.wrapping_add(row * self.row);
+            for line in (0..side * self.channels).step_by(LINE) {
+                fetch(pixels.wrapping_add(line));
+            }
+        }
+    }
+
     /// Transforms a vector of channels and hands each of the P x P points to `store`.
     ///
     /// # Safety
@@ -341,6 +353,7 @@ pub(super) unsafe fn to_points<F: Form, L: Line<N, P>, const N: usize, const P: 
     let lanes = F::Vector::LANES;
     for (tile, place) in convolution.places(block).enumerate() {
         let seen = Seen::new::<F::Vector, N>(side, &place, images);
+        seen.fetch_below(N, convolution.tile.side());
         for channel in (0..side.channels).step_by(lanes) {
             // SAFETY: the points have whole vectors.
             unsafe {
