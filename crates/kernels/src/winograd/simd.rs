@@ -171,14 +171,28 @@ unsafe fn convolve_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const I
             let tiles = block.len();
             let Points { windows, pixels } = points;
             F::products(IN * IN, tiles, &convolution.panels, windows, weights.as_ptr(), pixels);
-            from_points::<F::Vector, S::Pixels, IN, OUT>(
-                convolution,
-                block,
-                points.pixels,
-                bias,
-                finish,
-                output,
-            );
+            let pixels = points.pixels;
+            if bias.is_null() {
+                let add = |_, v| v;
+                from_points::<F::Vector, S::Pixels, IN, OUT>(
+                    convolution,
+                    block,
+                    pixels,
+                    add,
+                    finish,
+                    output,
+                );
+            } else {
+                let add = |channel, v: F::Vector| v.add(F::Vector::load(bias.add(channel)));
+                from_points::<F::Vector, S::Pixels, IN, OUT>(
+                    convolution,
+                    block,
+                    pixels,
+                    add,
+                    finish,
+                    output,
+                );
+            }
         }
     }
 }
@@ -366,18 +380,17 @@ pub(super) unsafe fn to_points<F: Form, L: Line<N, P>, const N: usize, const P: 
     }
 }
 
-/// Transforms a block's sums back, N x N points to P x P pixels, adds the bias where it is not null, and writes the
-/// pixels that exist.
+/// Transforms a block's sums back, N x N points to P x P pixels, lets `add` add the bias to a vector of channels, and writes
+/// the pixels that exist.
 ///
 /// # Safety
-/// Called from a function with V's features; `points` holds the block, `bias` whole vectors, `images` has the output's
-/// sizes.
+/// Called from a function with V's features; `points` holds the block, `images` has the output's sizes.
 #[inline(always)]
 unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     convolution: &Convolution,
     block: Range<usize>,
     points: Operand,
-    bias: *const f32,
+    add: impl Fn(usize, V) -> V,
     finish: Finish,
     images: *mut f32,
 ) {
@@ -393,13 +406,9 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
         core::array::from_fn(|y| unsafe { V::load(from.add((y * N + x) * LINE)) })
     };
     // Every number behind the transform: no point adds the same to all pixels.
-    let finished = |channel: usize| {
-        // SAFETY: the bias has whole vectors.
-        unsafe {
-            let bias = if bias.is_null() { V::zero() } else { V::load(bias.add(channel)) };
-            let least = V::splat(least);
-            move |v: V| least.max(v.add(bias))
-        }
+    let finished = |channel: usize, v: V| {
+        // SAFETY: as this function's.
+        unsafe { V::splat(least).max(add(channel, v)) }
     };
     for (tile, place) in convolution.places(block).enumerate() {
         let from = start.wrapping_add(tile * layout.pitch);
@@ -410,9 +419,8 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
                 let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
                 // SAFETY: a whole tile of whole vectors is written where it lies.
                 unsafe {
-                    let finished = finished(channel);
                     let store = |y: usize, x: usize, v: V| {
-                        finished(v).store(to.add(y * row + x * pixel));
+                        finished(channel, v).store(to.add(y * row + x * pixel));
                     };
                     sandwich::<V, L, N, P>(|x| sums(from, x), store);
                 }
@@ -426,13 +434,12 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
             let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
             // SAFETY: the pixels that exist are written, and under a mask the channels that exist.
             unsafe {
-                let (mask, finished, nowhere) =
-                    (V::mask(lanes), finished(channel), nowhere.as_mut_ptr());
+                let (mask, nowhere) = (V::mask(lanes), nowhere.as_mut_ptr());
                 let store = |y: usize, x: usize, v: V| {
                     let pixel = to.wrapping_add(y * row + x * pixel);
                     let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
                     let pixel = select_unpredictable(is_inside, pixel, nowhere);
-                    finished(v).store_masked(pixel, mask);
+                    finished(channel, v).store_masked(pixel, mask);
                 };
                 sandwich::<V, L, N, P>(|x| sums(from, x), store);
             }

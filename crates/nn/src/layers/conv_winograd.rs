@@ -196,7 +196,7 @@ impl<T: Element> Layer<T> for WinogradConvLayer {
             &self.forward,
             pass.input,
             weights,
-            Some(bias),
+            (self.bias || self.norm.is_some()).then_some(bias),
             finish,
             pass.scratch,
             pass.output,
