@@ -97,7 +97,7 @@ const GROUP: usize = 16;
 /// Fewest and most tiles of a block, where there are so many.
 const TILES: Range<usize> = 14..113;
 
-/// Tiles up to which a block of the gradient by the weights grows for wide layers; more gained nothing.
+/// Tiles up to which a block of the gradient by the weights grows for wide layers: the most that was measured.
 const MOST_CORRELATED: usize = 224;
 
 /// The sizes of a convolution with 3x3 windows and stride 1.

@@ -251,8 +251,8 @@ fn fp32_loses_what_the_tile_costs() {
     }
 }
 
-/// Rounded operands: the transforms of a body round a few points to the other bf16 neighbour than the truth's, which moves a
-/// result by less than a hundredth of its usual size, the root mean square by less than a thousandth.
+/// Rounded operands: the transforms of a body round a few points to the other bf16 neighbour than the truth's, which moves single
+/// results by some hundredths of their usual size, and few of them.
 #[test]
 fn every_bf16_unit_agrees_with_the_truth() {
     for isa in Isa::available_with_units() {

@@ -6,7 +6,7 @@ use crate::isa::{Bf16Unit, Isa};
 use std::ops::Range;
 
 #[cfg(target_arch = "x86_64")]
-mod simd;
+pub(crate) mod simd;
 
 /// `to[pixel, c]` = `from[pixel, c]` rounded; channels beyond those of `from` become 0.
 ///

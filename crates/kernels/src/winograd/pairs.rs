@@ -5,6 +5,7 @@ use super::lines::Line;
 use super::products::{Form, Operand, Shared, SharedTransposed, products, tile, tile_transposed};
 use super::simd::Seen;
 use super::{Convolution, Side};
+use crate::bf16::arrange::simd::{interleaving, pairs};
 use crate::product::Panels;
 use crate::product::simd::{cuts, most_rows, with_sizes};
 use crate::vector::Vector;
@@ -47,6 +48,8 @@ impl Form for Pairs {
         images: *const f32,
         points: Operand,
     ) {
+        // SAFETY: the caller's.
+        let order = unsafe { interleaving() };
         let (mut places, mut pair) = (convolution.places(block), 0);
         // The first tile's points of one vector of channels.
         // SAFETY: the caller's.
@@ -66,7 +69,8 @@ impl Form for Pairs {
                     let keep = |point: usize, v: __m512| *kept.add(point) = v;
                     first.transform::<__m512, L, N, P>(channel, keep);
                     let store = |point: usize, v: __m512| {
-                        interleaved(*kept.add(point), v).store(to.add(point * points.layout.line));
+                        let words: __m512 = transmute(pairs(*kept.add(point), v, order));
+                        words.store(to.add(point * points.layout.line));
                     };
                     match &second {
                         Some(second) => second.transform::<__m512, L, N, P>(channel, store),
@@ -115,26 +119,3 @@ products!(
     [2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14]
     [3: 1 2 3 4 5 6 7 8 9]
 );
-
-/// 16 pairs: a number of the first vector and one of the second, rounded.
-///
-/// # Safety
-/// The processor has AVX512-BF16.
-#[inline(always)]
-unsafe fn interleaved(first: __m512, second: __m512) -> __m512 {
-    const ORDER: [i16; 32] = {
-        let mut order = [0; 32];
-        let mut lane = 0;
-        while lane < 32 {
-            order[lane] = (lane / 2 + 16 * (lane % 2)) as i16;
-            lane += 1;
-        }
-        order
-    };
-    // SAFETY: the caller's; all are 64 bytes of plain numbers.
-    unsafe {
-        let rounded: __m512i = transmute(_mm512_cvtne2ps_pbh(second, first));
-        let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
-        transmute(_mm512_permutexvar_epi16(order, rounded))
-    }
-}

@@ -54,7 +54,7 @@ unsafe fn convert_run(from: *const f32, len: usize, to: *mut Bf16) {
 
 /// The permutation that interleaves the two halves of 32 numbers.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn interleaving() -> __m512i {
+pub(crate) fn interleaving() -> __m512i {
     let mut order = [0_i16; 32];
     for (lane, from) in order.iter_mut().enumerate() {
         *from = (lane / 2 + 16 * (lane % 2)) as i16;
@@ -66,7 +66,7 @@ fn interleaving() -> __m512i {
 /// 16 numbers of each of two rows, rounded and interleaved.
 #[inline]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-fn pairs(first: __m512, second: __m512, order: __m512i) -> __m512i {
+pub(crate) fn pairs(first: __m512, second: __m512, order: __m512i) -> __m512i {
     // SAFETY: both are 32 numbers of 16 bits.
     let rounded: __m512i = unsafe { core::mem::transmute(_mm512_cvtne2ps_pbh(second, first)) };
     _mm512_permutexvar_epi16(order, rounded)
