@@ -109,6 +109,15 @@ per_isa! {
 }
 
 per_isa! {
+    /// `y[i]` = max(`a[i]` + `b[i]`, 0).
+    pub fn relu_of_sum<T>(a: &[T], b: &[T], y: &mut [T]) {
+        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+            *y = (*a + *b).relu();
+        }
+    }
+}
+
+per_isa! {
     /// `grad_x[i]` = `grad_y[i]` where `y[i]` > 0, else 0.
     pub fn relu_backward<T>(y: &[T], grad_y: &[T], grad_x: &mut [T]) {
         for ((grad_x, grad_y), y) in grad_x.iter_mut().zip(grad_y).zip(y) {

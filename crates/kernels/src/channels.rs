@@ -113,6 +113,30 @@ per_isa! {
     }
 }
 
+per_isa! {
+    /// `y[pixel, c]` = `x[pixel, c]` * `scale[c]` + `shift[c]` + `other[pixel, c]`, then max with 0 where `relu` says so.
+    ///
+    /// # Shapes
+    /// x, other and y `[pixels, channels]`, scale and shift `[channels]`, scratch of at least [`scratch_len`] numbers.
+    pub fn scale_shift_add<T>(
+        x: &[T], scale: &[T], shift: &[T], other: &[T], relu: bool, y: &mut [T], scratch: &mut [T],
+    ) {
+        let width = strip(scale.len()) * scale.len();
+        let (scales, rest) = scratch.split_at_mut(width);
+        let shifts = &mut rest[..width];
+        repeat(scale, scales);
+        repeat(shift, shifts);
+        let least = if relu { T::ZERO } else { T::NEG_INFINITY };
+        for ((x, other), y) in x.chunks(width).zip(other.chunks(width)).zip(y.chunks_mut(width)) {
+            let factors = scales.iter().zip(&*shifts);
+            for (((y, x), other), (scale, shift)) in y.iter_mut().zip(x).zip(other).zip(factors) {
+                let sum = *x * *scale + *shift + *other;
+                *y = if sum < least { least } else { sum };
+            }
+        }
+    }
+}
+
 /// The scale and shift of each channel of a batch norm with a ReLU behind it: y = x * scale + shift.
 pub type Normal<'a, T> = (&'a [T], &'a [T]);
 

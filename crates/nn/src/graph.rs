@@ -18,7 +18,8 @@ use crate::layers::layer_norm::LayerNormLayer;
 use crate::layers::norm_pool::NormPoolLayer;
 use crate::layers::pool::{AvgPoolLayer, MaxPoolLayer};
 use crate::layers::{Layer, Purpose};
-use crate::spec::{LayerSpec, Pool};
+use crate::shape::Shape;
+use crate::spec::{BatchNorm, LayerSpec, Pool};
 use percept_kernels::activation::Activation;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Bf16Unit;
@@ -140,7 +141,7 @@ impl<T: Element> Lowering<'_, T> {
                 }
                 true
             }
-            LayerSpec::BatchNorm(_) => true,
+            LayerSpec::BatchNorm(_) | LayerSpec::Residual(_) => true,
             _ => false,
         };
         let next = layers.get(fused.count).map(|layer| &layer.spec);
@@ -178,25 +179,40 @@ impl<T: Element> Lowering<'_, T> {
 
     fn layers(&mut self, layers: &[LayerInfo], fused: Fused, value: usize) -> usize {
         let info = &layers[0];
-        let Some(layer) = self.make(info, fused, value) else {
-            // Nothing is computed: a flatten (the numbers already lie in that order) or a dropout at inference.
-            return match &info.spec {
-                LayerSpec::Residual(_) => self.residual(info, value),
-                _ => value,
-            };
-        };
-        self.push(layers, layer, value, None)
+        if let LayerSpec::Residual(_) = &info.spec {
+            return self.residual(layers, fused, value);
+        }
+        // Nothing is computed: a flatten (the numbers already lie in that order) or a dropout at inference.
+        let Some(layer) = self.make(info, fused, value) else { return value };
+        self.push(layers.iter().collect(), layers, layer, value, None)
     }
 
-    fn residual(&mut self, info: &LayerInfo, value: usize) -> usize {
+    /// A residual block, with the ReLU behind it where that is fused to it. While training, a batch norm that its main path ends
+    /// with takes in the sum.
+    fn residual(&mut self, layers: &[LayerInfo], fused: Fused, value: usize) -> usize {
+        let (info, relu) = (&layers[0], fused.relu);
+        let is_training = matches!(self.mode, Mode::Training { fuse: true, .. });
+        if let Some((last, main)) = info.main.split_last()
+            && let LayerSpec::BatchNorm(norm) = &last.spec
+            && is_training
+        {
+            let main = self.list(main, value);
+            let other = self.list(&info.shortcut, value);
+            let norm = training_norm(norm, last.input, true, relu);
+            let names = [last].into_iter().chain(layers).collect();
+            let own = core::slice::from_ref(last);
+            return self.push(names, own, Box::new(norm), main, Some(other));
+        }
         let main = self.list(&info.main, value);
         let other = self.list(&info.shortcut, value);
-        self.push(core::slice::from_ref(info), Box::new(Add), main, Some(other))
+        self.push(layers.iter().collect(), &[], Box::new(Add { relu }), main, Some(other))
     }
 
+    /// Adds a node with the parameters of some layers.
     fn push(
         &mut self,
-        layers: &[LayerInfo],
+        layers: Vec<&LayerInfo>,
+        own: &[LayerInfo],
         layer: Box<dyn Layer<T>>,
         input: usize,
         second: Option<usize>,
@@ -204,8 +220,6 @@ impl<T: Element> Lowering<'_, T> {
         let output = self.graph.values.len();
         self.graph.values.push(layers[layers.len() - 1].output.len());
         let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
-        // A residual block's range would be that of the layers inside; its own sum has no parameters.
-        let own = if second.is_some() { &[][..] } else { layers };
         let span = |range: fn(&Description, &LayerInfo) -> Range<usize>| {
             own.iter()
                 .map(|layer| range(self.description, layer))
@@ -319,8 +333,7 @@ impl<T: Element> Lowering<'_, T> {
                 if self.mode == Mode::Inference {
                     return Some(Box::new(FixedNormLayer { channels, eps, relu }));
                 }
-                let (pixels, momentum) = (info.input.pixels(), norm.momentum);
-                let norm = BatchNormLayer { pixels, channels, eps, momentum, relu };
+                let norm = training_norm(norm, info.input, false, relu);
                 Some(match fused.pool {
                     Some(_) => Box::new(NormPoolLayer { norm, columns: info.input.width }),
                     None => Box::new(norm),
@@ -346,6 +359,12 @@ impl<T: Element> Lowering<'_, T> {
             LayerSpec::Dropout(_) | LayerSpec::Flatten(_) | LayerSpec::Residual(_) => None,
         }
     }
+}
+
+/// A batch norm of images of a shape, with the sum with another path behind it or none, and a ReLU or none.
+fn training_norm(norm: &BatchNorm, image: Shape, adds: bool, relu: bool) -> BatchNormLayer {
+    let BatchNorm { eps, momentum } = *norm;
+    BatchNormLayer { pixels: image.pixels(), channels: image.channels, eps, momentum, adds, relu }
 }
 
 /// The windows of a pooling layer that was checked.

@@ -1,5 +1,5 @@
-//! Batch normalisation (Ioffe and Szegedy 2015): y = (x - mean) / sqrt(variance + eps) * weight + bias per channel, a
-//! ReLU behind it where fused.
+//! Batch normalisation (Ioffe and Szegedy 2015): y = (x - mean) / sqrt(variance + eps) * weight + bias per channel; behind it,
+//! where fused, the sum with the other path of a residual block, and a ReLU.
 //!
 //! While training, mean and variance are those of the chunk ("ghost batch normalisation", Hoffer, Hubara, Soudry
 //! 2017), so a chunk needs nothing from another one. The running statistics are those of the whole batch, merged from
@@ -12,10 +12,17 @@
 //! Parameters: weight, bias `[channels]`. Buffers: running_mean, running_var `[channels]`.
 
 use super::{Backward, BatchStatistics, Forward, Layer, Needs};
+use percept_kernels::activation;
 use percept_kernels::channels as kernel;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::slices;
+
+/// Numbers whose statistics are taken together: half of a second cache of 256 KiB, a sixteenth of one of 2 MiB.
+const TOGETHER: usize = 1 << 15;
+
+/// The fewest pixels whose statistics are taken together.
+const LEAST_TOGETHER: usize = 32;
 
 /// The training form: statistics from the chunk.
 #[derive(Debug)]
@@ -25,6 +32,8 @@ pub(crate) struct BatchNormLayer {
     pub channels: usize,
     pub eps: f64,
     pub momentum: f64,
+    /// Whether the second input is added.
+    pub adds: bool,
     pub relu: bool,
 }
 
@@ -37,6 +46,11 @@ pub(super) struct GradientCoefficients<'a, T> {
 }
 
 impl BatchNormLayer {
+    /// Numbers of scratch memory that [`add_pixels`](Self::add_pixels) takes.
+    pub(super) const fn statistics_scratch_len(channels: usize) -> usize {
+        2 * channels + kernel::scratch_len(channels)
+    }
+
     /// Takes mean and variance of the chunk: `saved` receives the mean and 1 / sqrt(variance + eps), `statistics` the mean and
     /// the variance.
     pub(super) fn take_statistics<T: Element>(
@@ -47,15 +61,59 @@ impl BatchNormLayer {
         statistics: &mut [T],
         scratch: &mut [T],
     ) {
-        let n = T::from_f64((input.len() / self.channels) as f64);
+        self.add_pixels(isa, input, 0, statistics, scratch);
+        self.finish_statistics(input.len() / self.channels, saved, statistics);
+    }
+
+    /// Adds pixels to the statistics of those `before` them: the mean, and the sum of squared distances from it. A few at a time,
+    /// so that the second pass over them finds them in the cache (Chan, Golub, LeVeque 1979, "Updating formulae and a pairwise
+    /// algorithm for computing sample variances").
+    pub(super) fn add_pixels<T: Element>(
+        &self,
+        isa: Isa,
+        pixels: &[T],
+        mut before: usize,
+        statistics: &mut [T],
+        scratch: &mut [T],
+    ) {
+        let c = self.channels;
+        let (mean, squares) = statistics.split_at_mut(c);
+        let (own, scratch) = scratch.split_at_mut(2 * c);
+        let (own_mean, own_squares) = own.split_at_mut(c);
+        for pixels in pixels.chunks((TOGETHER / c).max(LEAST_TOGETHER) * c) {
+            let count = pixels.len() / c;
+            let n = T::from_f64(count as f64);
+            kernel::sum(isa, pixels, own_mean, scratch);
+            own_mean.iter_mut().for_each(|mean| *mean /= n);
+            kernel::sum_of_squares(isa, pixels, own_mean, own_squares, scratch);
+            let share = count as f64 / (before + count) as f64;
+            let (share, between) = (T::from_f64(share), T::from_f64(share * before as f64));
+            for i in 0..c {
+                if before == 0 {
+                    (mean[i], squares[i]) = (own_mean[i], own_squares[i]);
+                } else {
+                    let distance = own_mean[i] - mean[i];
+                    mean[i] += distance * share;
+                    squares[i] += own_squares[i] + distance * distance * between;
+                }
+            }
+            before += count;
+        }
+    }
+
+    /// Makes the variance of `pixels` from the sum of squared distances; `saved` receives the mean and 1 / sqrt(variance + eps).
+    pub(super) fn finish_statistics<T: Element>(
+        &self,
+        pixels: usize,
+        saved: &mut [T],
+        statistics: &mut [T],
+    ) {
+        let n = T::from_f64(pixels as f64);
         let (mean, inverse) = saved.split_at_mut(self.channels);
         let (mean_out, variance) = statistics.split_at_mut(self.channels);
-        kernel::sum(isa, input, mean, scratch);
-        mean.iter_mut().for_each(|mean| *mean /= n);
-        kernel::sum_of_squares(isa, input, mean, variance, scratch);
-        variance.iter_mut().for_each(|variance| *variance /= n);
-        mean_out.copy_from_slice(mean);
+        mean.copy_from_slice(mean_out);
         for (inverse, variance) in inverse.iter_mut().zip(variance) {
+            *variance /= n;
             *inverse = T::ONE / (*variance + T::from_f64(self.eps)).sqrt();
         }
     }
@@ -107,10 +165,11 @@ impl<T: Element> Layer<T> for BatchNormLayer {
         Needs {
             // mean and 1 / sqrt(variance + eps)
             saved: 2 * self.channels,
-            scratch: 5 * self.channels + kernel::scratch_len(self.channels),
+            scratch: 5 * self.channels + Self::statistics_scratch_len(self.channels),
             // mean and variance
             statistics: 2 * self.channels,
             backward_reads_input: true,
+            backward_reads_output: self.adds && self.relu,
             ..Needs::default()
         }
     }
@@ -122,11 +181,19 @@ impl<T: Element> Layer<T> for BatchNormLayer {
         let (scale, shift) = coefficients.split_at_mut(c);
         let shift = &mut shift[..c];
         self.coefficients(pass.parameters, pass.saved, scale, shift);
-        kernel::scale_shift(pass.isa, pass.input, scale, shift, self.relu, pass.output, scratch);
+        let Forward { isa, input, second, output, .. } = pass;
+        if self.adds {
+            kernel::scale_shift_add(isa, input, scale, shift, second, self.relu, output, scratch);
+        } else {
+            kernel::scale_shift(isa, input, scale, shift, self.relu, output, scratch);
+        }
     }
 
-    fn backward(&self, pass: Backward<'_, T>) {
+    fn backward(&self, mut pass: Backward<'_, T>) {
         let c = self.channels;
+        if self.adds {
+            self.split(&mut pass);
+        }
         let mean = &pass.saved[..c];
         let (coefficients, scratch) = pass.scratch.split_at_mut(5 * c);
         let (sums, rest) = coefficients.split_at_mut(2 * c);
@@ -135,8 +202,12 @@ impl<T: Element> Layer<T> for BatchNormLayer {
         let (y_scale, y_shift) = rest.split_at_mut(c);
         // The ReLU behind: y is made again, which is cheaper than to read it.
         self.coefficients(pass.parameters, pass.saved, y_scale, y_shift);
-        let relu = self.relu.then_some((&*y_scale, &*y_shift));
-        let (isa, grad_output) = (pass.isa, &*pass.grad_output);
+        let relu = (self.relu && !self.adds).then_some((&*y_scale, &*y_shift));
+        let isa = pass.isa;
+        // Behind a sum, the gradient is that by the other path.
+        let grad_output =
+            if pass.grad_second.is_empty() { pass.grad_output } else { pass.grad_second };
+        let grad_output = &*grad_output;
         kernel::gradient_sums(
             isa,
             pass.input,
@@ -188,6 +259,17 @@ impl<T: Element> Layer<T> for BatchNormLayer {
 }
 
 impl BatchNormLayer {
+    /// The gradient by the sum of both paths, which is that by the other path: to there, or in place where nobody wants it.
+    fn split<T: Element>(&self, pass: &mut Backward<'_, T>) {
+        let Backward { isa, output: y, ref mut grad_output, ref mut grad_second, .. } = *pass;
+        match (self.relu, grad_second.is_empty()) {
+            (true, true) => activation::relu_mask(isa, y, grad_output),
+            (true, false) => activation::relu_backward(isa, y, grad_output, grad_second),
+            (false, true) => {}
+            (false, false) => grad_second.copy_from_slice(grad_output),
+        }
+    }
+
     fn blend<T: Element>(&self, running: T, batch: f64) -> T {
         T::from_f64((1.0 - self.momentum) * running.to_f64() + self.momentum * batch)
     }

@@ -5,7 +5,6 @@
 
 use super::batch_norm::{BatchNormLayer, GradientCoefficients};
 use super::{Backward, BatchStatistics, Forward, Layer, Needs};
-use percept_kernels::channels;
 use percept_kernels::element::Element;
 use percept_kernels::norm_pool::{self, Halving};
 use percept_kernels::slices;
@@ -34,7 +33,7 @@ impl<T: Element> Layer<T> for NormPoolLayer {
         Needs {
             // mean, 1 / sqrt(variance + eps), and the marks
             saved: 2 * c + chunk * self.pooled_len(),
-            scratch: 3 * c + channels::scratch_len(c),
+            scratch: 3 * c + BatchNormLayer::statistics_scratch_len(c),
             statistics: 2 * c,
             backward_reads_input: true,
             ..Needs::default()
