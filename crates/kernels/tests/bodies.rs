@@ -76,6 +76,10 @@ fn relu_keeps_nan_and_masks_by_sign() {
         let mut y = [0.0; 3];
         Activation::Relu.forward(isa, &[f32::NAN, -1.0, 2.0], &mut y);
         assert!(y[0].is_nan() && y[1..] == [0.0, 2.0], "{isa}: {y:?}");
+        let mut y = [0.0; 4];
+        let (a, b) = ([f32::NAN, -1.0, 2.0, -1.0], [1.0, -2.0, -1.0, 4.0]);
+        percept_kernels::activation::relu_of_sum(isa, &a, &b, &mut y);
+        assert!(y[0].is_nan() && y[1..] == [0.0, 1.0, 3.0], "{isa}: {y:?}");
         let mut grad = [5.0, 6.0, 7.0];
         percept_kernels::activation::relu_mask(isa, &[0.0, -1.0, 2.0], &mut grad);
         assert_eq!(grad, [0.0, 0.0, 7.0]);
@@ -148,6 +152,13 @@ fn channel_maps_are_those_of_plain_loops() {
                     .map(|v| if on && v < 0.0 { 0.0 } else { v })
                     .collect();
                 assert_same(&out, &expected, &format!("{isa} scale_shift {pixels}x{c}"));
+                let mut out = vec![7.0; len];
+                channels::scale_shift_add(isa, &x, &scale, &shift, &g, on, &mut out, &mut scratch);
+                let expected: Vec<f32> = (0..len)
+                    .map(|i| x[i] * scale[i % c] + shift[i % c] + g[i])
+                    .map(|v| if on && v < 0.0 { 0.0 } else { v })
+                    .collect();
+                assert_same(&out, &expected, &format!("{isa} scale_shift_add {pixels}x{c}"));
                 let mut out = x.clone();
                 channels::add_bias(isa, &shift, on, &mut out);
                 let expected: Vec<f32> = (0..len)

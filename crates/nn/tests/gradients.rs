@@ -157,6 +157,27 @@ const TABLE: &[(&str, &str, &str)] = &[
         r#"{ kind = "residual", layers = [{ kind = "conv", out_channels = 3, kernel_size = 3, padding = 1, stride = 2 }, { kind = "batch_norm" }, { kind = "relu" }], shortcut = [{ kind = "conv", out_channels = 3, kernel_size = 1, stride = 2 }] }"#,
     ),
     (
+        "residual with batch norm at its end and relu",
+        "[5, 4, 2]",
+        r#"{ kind = "residual", layers = [{ kind = "conv", out_channels = 2, kernel_size = 3, padding = 1 }, { kind = "batch_norm" }] }, { kind = "relu" }"#,
+    ),
+    (
+        "residual with batch norms at both ends",
+        "[5, 5, 2]",
+        r#"{ kind = "residual", layers = [{ kind = "conv", out_channels = 3, kernel_size = 3, padding = 1, stride = 2 }, { kind = "batch_norm" }], shortcut = [{ kind = "conv", out_channels = 3, kernel_size = 1, stride = 2 }, { kind = "batch_norm" }] }"#,
+    ),
+    (
+        "residual of nothing but a batch norm",
+        "[3, 4, 2]",
+        r#"{ kind = "residual", layers = [{ kind = "batch_norm" }] }, { kind = "relu" }"#,
+    ),
+    (
+        "residual blocks, one after the other and one in the other",
+        "[4, 4, 2]",
+        r#"{ kind = "residual", layers = [{ kind = "residual", layers = [{ kind = "conv", out_channels = 2, kernel_size = 3, padding = 1 }, { kind = "batch_norm" }] }, { kind = "relu" }, { kind = "batch_norm" }] },
+           { kind = "residual", layers = [{ kind = "conv", out_channels = 2, kernel_size = 1 }] }, { kind = "relu" }"#,
+    ),
+    (
         "residual in the middle",
         "[4, 4, 1]",
         r#"{ kind = "conv", out_channels = 2, kernel_size = 3, padding = 1 }, { kind = "residual", layers = [{ kind = "residual", layers = [{ kind = "silu" }] }, { kind = "conv", out_channels = 2, kernel_size = 1 }] }, { kind = "relu" }"#,

@@ -336,6 +336,28 @@ fn divergence_names_where_it_began() {
     assert_eq!(engine.step(&source, 37, 1.0).unwrap_err().culprit, Culprit::Input);
 }
 
+/// Where a residual block begins at the images, nobody wants the gradient by its other path: the rest is as behind a layer that
+/// changes nothing.
+#[test]
+fn a_residual_block_at_the_images_learns_as_one_inside() {
+    let network = |before: &str| {
+        format!(
+            r#"
+            input = [12, 12, 1]
+            layers = [
+                {before}
+                {{ kind = "residual", layers = [{{ kind = "conv", out_channels = 1, kernel_size = 3, padding = 1 }}, {{ kind = "batch_norm" }}] }},
+                {{ kind = "relu" }}, {{ kind = "flatten" }}, {{ kind = "dense", out_features = 4 }},
+            ]"#
+        )
+    };
+    let settings = || settings(2, OptimizerSpec::Sgd(Sgd::default()).with_learning_rate(0.05));
+    let at_the_images = train(&network(""), settings(), 4);
+    let inside = train(&network(r#"{ kind = "leaky_relu", slope = 1.0 },"#), settings(), 4);
+    assert_eq!(at_the_images, inside);
+    assert_ne!(at_the_images, train(&network(""), settings(), 3), "it learns");
+}
+
 /// A layer's own overflow is found behind batch norm and ReLU, which could hide it.
 #[test]
 fn divergence_behind_other_layers_is_found() {

@@ -315,3 +315,52 @@ impl<T: Element> Layer<T> for FixedNormLayer {
         unreachable!("the running statistics serve inference, which has no backward");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percept_kernels::random::{Draws, Purpose};
+
+    /// Several parts, the last one shorter, of numbers far from 0 beside their spread: a sum of squares would keep none of it.
+    #[test]
+    fn statistics_of_many_pixels_are_those_in_f64() {
+        let mut draws = Draws::new(1, Purpose::Test, 0, 0);
+        for channels in [1, 3, 16, 2048] {
+            let pixels = 3 * (TOGETHER / channels).max(LEAST_TOGETHER) + 17;
+            let norm = BatchNormLayer {
+                pixels,
+                channels,
+                eps: 0.0,
+                momentum: 0.1,
+                adds: false,
+                relu: false,
+            };
+            let x: Vec<f32> = (0..pixels * channels).map(|_| 1000.0 + draws.normal()).collect();
+            let wide: Vec<f64> = x.iter().copied().map(f64::from).collect();
+            let mut scratch = vec![f64::NAN; BatchNormLayer::statistics_scratch_len(channels)];
+            let [mut expected, mut saved] = [0; 2].map(|_| vec![f64::NAN; 2 * channels]);
+            norm.take_statistics(Isa::SCALAR, &wide, &mut saved, &mut expected, &mut scratch);
+            let columns = |c: usize| wide.iter().skip(c).step_by(channels);
+            for isa in Isa::available() {
+                let mut scratch = vec![f32::NAN; BatchNormLayer::statistics_scratch_len(channels)];
+                let [mut found, mut saved] = [0; 2].map(|_| vec![f32::NAN; 2 * channels]);
+                norm.take_statistics(isa, &x, &mut saved, &mut found, &mut scratch);
+                for c in 0..channels.min(40) {
+                    let mean = columns(c).sum::<f64>() / pixels as f64;
+                    let squares: f64 = columns(c).map(|x| (x - mean).powi(2)).sum();
+                    let variance = squares / pixels as f64;
+                    for (found, expected, tolerance) in [
+                        (expected[c], mean, 1e-9),
+                        (expected[channels + c], variance, 1e-9),
+                        (f64::from(found[c]), mean, 1e-2),
+                        (f64::from(found[channels + c]), variance, 1e-3),
+                        (f64::from(saved[channels + c]), 1.0 / variance.sqrt(), 1e-3),
+                    ] {
+                        let what = format!("{isa} {channels} channels, {c}");
+                        assert!((found - expected).abs() < tolerance, "{what}: {found} {expected}");
+                    }
+                }
+            }
+        }
+    }
+}
