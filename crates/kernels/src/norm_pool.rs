@@ -2,7 +2,8 @@
 //! rows and columns: what is normalised is pooled at once and written nowhere.
 //!
 //! A mark of each pooled number says which of its four pixels was the first greatest (0 to 3, row by row), or that none
-//! was positive ([`NONE`]), so that no gradient passes the ReLU.
+//! was positive ([`NONE`]), so that no gradient passes the ReLU. The sums of batch norm's backward need x at the marked pixels
+//! alone: [`gradient_sums`](crate::channels::gradient_sums) of those that forward has written.
 
 use crate::body::per_isa;
 
@@ -27,33 +28,38 @@ fn window<'a, T>(upper: &'a [T], lower: &'a [T], channels: usize) -> [&'a [T]; 4
 }
 
 per_isa! {
-    /// `y[window, c]` = the greatest of max(`x[pixel, c]` * `scale[c]` + `shift[c]`, 0) over the window, NaN if one is, and the
-    /// `marks` of the windows.
+    /// `y[window, c]` = the greatest of max(`x[pixel, c]` * `scale[c]` + `shift[c]`, 0) over the window, NaN if one is, the
+    /// `marks` of the windows, and x at the first greatest pixel, `chosen`.
     ///
     /// # Shapes
-    /// x `[rows, columns, channels]`, y and marks `[rows / 2, columns / 2, channels]`, scale and shift `[channels]`.
-    pub fn forward<T>(size: Halving, x: &[T], scale: &[T], shift: &[T], y: &mut [T], marks: &mut [T]) {
+    /// x `[rows, columns, channels]`, y, marks and chosen `[rows / 2, columns / 2, channels]`, scale and shift `[channels]`.
+    pub fn forward<T>(
+        size: Halving, x: &[T], scale: &[T], shift: &[T], y: &mut [T], marks: &mut [T], chosen: &mut [T],
+    ) {
         let Halving { columns, channels } = size;
         let row = columns * channels;
         let places = [0.0, 1.0, 2.0, 3.0].map(T::from_f64);
         let pooled = y.chunks_exact_mut(row / 2).zip(marks.chunks_exact_mut(row / 2));
-        for (rows, (y, marks)) in x.chunks_exact(2 * row).zip(pooled) {
+        let pooled = pooled.zip(chosen.chunks_exact_mut(row / 2));
+        for (rows, ((y, marks), chosen)) in x.chunks_exact(2 * row).zip(pooled) {
             let (upper, lower) = rows.split_at(row);
             let pairs = upper.chunks_exact(2 * channels).zip(lower.chunks_exact(2 * channels));
             let pooled = y.chunks_exact_mut(channels).zip(marks.chunks_exact_mut(channels));
-            for ((upper, lower), (y, marks)) in pairs.zip(pooled) {
+            let pooled = pooled.zip(chosen.chunks_exact_mut(channels));
+            for ((upper, lower), ((y, marks), chosen)) in pairs.zip(pooled) {
                 let [a, b, c, d] = window(upper, lower, channels);
                 let (scale, shift) = (&scale[..channels], &shift[..channels]);
                 for i in 0..channels {
                     let normal = |x: T| (x * scale[i] + shift[i]).relu();
-                    let (mut best, mut mark) = (normal(a[i]), places[0]);
+                    let (mut best, mut mark, mut from) = (normal(a[i]), places[0], a[i]);
                     for (x, place) in [(b[i], places[1]), (c[i], places[2]), (d[i], places[3])] {
-                        let x = normal(x);
-                        let greater = (x > best) | x.is_nan();
-                        best = if greater { x } else { best };
+                        let y = normal(x);
+                        let greater = (y > best) | y.is_nan();
+                        best = if greater { y } else { best };
                         mark = if greater { place } else { mark };
+                        from = if greater { x } else { from };
                     }
-                    y[i] = best;
+                    (y[i], chosen[i]) = (best, from);
                     marks[i] = if best == T::ZERO { T::from_f64(NONE) } else { mark };
                 }
             }
@@ -62,44 +68,8 @@ per_isa! {
 }
 
 per_isa! {
-    /// Batch norm's two sums: `grad_sum[c]` = sum of g, `product_sum[c]` = sum of g * (x - `center[c]`), where g is grad_y at the
+    /// `grad_x[pixel, c]` = `scale[c]` * g + `slope[c]` * `x[pixel, c]` + `shift[c]`, where g is grad_y at the
     /// marked pixel of each window and 0 elsewhere.
-    ///
-    /// # Shapes
-    /// As [`forward`]; grad_y as y, center and both sums `[channels]`.
-    pub fn gradient_sums<T>(
-        size: Halving, x: &[T], marks: &[T], grad_y: &[T], center: &[T], grad_sum: &mut [T], product_sum: &mut [T],
-    ) {
-        let Halving { columns, channels } = size;
-        let row = columns * channels;
-        let [one, two, three, none] = [1.0, 2.0, 3.0, NONE].map(T::from_f64);
-        let (center, grad_sum) = (&center[..channels], &mut grad_sum[..channels]);
-        let product_sum = &mut product_sum[..channels];
-        grad_sum.fill(T::ZERO);
-        product_sum.fill(T::ZERO);
-        let pooled = marks.chunks_exact(row / 2).zip(grad_y.chunks_exact(row / 2));
-        for (rows, (marks, grad_y)) in x.chunks_exact(2 * row).zip(pooled) {
-            let (upper, lower) = rows.split_at(row);
-            let pairs = upper.chunks_exact(2 * channels).zip(lower.chunks_exact(2 * channels));
-            let pooled = marks.chunks_exact(channels).zip(grad_y.chunks_exact(channels));
-            for ((upper, lower), (marks, grad_y)) in pairs.zip(pooled) {
-                let [a, b, c, d] = window(upper, lower, channels);
-                for i in 0..channels {
-                    let mark = marks[i];
-                    let lower = if mark == three { d[i] } else { c[i] };
-                    let upper = if mark == one { b[i] } else { a[i] };
-                    let x = if (mark == two) | (mark == three) { lower } else { upper };
-                    let g = if mark == none { T::ZERO } else { grad_y[i] };
-                    grad_sum[i] += g;
-                    product_sum[i] += g * (x - center[i]);
-                }
-            }
-        }
-    }
-}
-
-per_isa! {
-    /// `grad_x[pixel, c]` = `scale[c]` * g + `slope[c]` * `x[pixel, c]` + `shift[c]`, with g as in [`gradient_sums`].
     ///
     /// # Shapes
     /// As [`forward`]; grad_y as y, grad_x as x; scale, slope and shift `[channels]`.

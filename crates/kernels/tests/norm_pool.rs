@@ -1,6 +1,7 @@
 //! Batch norm, ReLU and pooling in one pass, against plain loops over one window after the other.
 #![allow(clippy::print_stdout)] // which bodies ran
 
+use percept_kernels::channels;
 use percept_kernels::isa::Isa;
 use percept_kernels::norm_pool::{self, Halving, NONE};
 use percept_kernels::random::{Draws, Purpose};
@@ -42,19 +43,19 @@ fn one_pass_is_that_of_plain_loops() {
             x[second] = x[0];
             let [scale, shift, slope, rest, center] = [2, 3, 4, 5, 6].map(|n| random(channels, n));
             let pooled = x.len() / 4;
-            let (mut y, mut marks) = (vec![7.0; pooled], vec![7.0; pooled]);
-            norm_pool::forward(isa, size, &x, &scale, &shift, &mut y, &mut marks);
+            let [mut y, mut marks, mut chosen] = [0; 3].map(|_| vec![7.0; pooled]);
+            norm_pool::forward(isa, size, &x, &scale, &shift, &mut y, &mut marks, &mut chosen);
             let grad_y = random(pooled, 7);
             let (mut grad_sum, mut product_sum) = (vec![7.0; channels], vec![7.0; channels]);
-            norm_pool::gradient_sums(
+            channels::gradient_sums(
                 isa,
-                size,
-                &x,
-                &marks,
-                &grad_y,
+                &chosen,
                 &center,
+                Some((&scale, &shift)),
+                &grad_y,
                 &mut grad_sum,
                 &mut product_sum,
+                &mut vec![f32::NAN; channels::scratch_len(channels)],
             );
             let mut grad_x = vec![7.0; x.len()];
             norm_pool::gradient_combine(
@@ -75,6 +76,9 @@ fn one_pass_is_that_of_plain_loops() {
                 let greatest = normal.iter().copied().fold(0.0, f32::max);
                 assert_eq!(y[to], greatest, "{isa} {rows}x{columns}x{channels}");
                 let first = normal.iter().position(|y| *y == greatest && greatest > 0.0);
+                if let Some(place) = first {
+                    assert_eq!(chosen[to], x[pixels[place]], "{isa} {rows}x{columns}x{channels}");
+                }
                 let mark = first.map_or(NONE, |place| place as f64);
                 assert_eq!(f64::from(marks[to]), mark, "{isa} {rows}x{columns}x{channels}");
                 for (place, pixel) in pixels.into_iter().enumerate() {
@@ -99,9 +103,9 @@ fn what_is_not_a_number_stays_so() {
         for place in 0..4 {
             let mut x = [1.0_f32; 4];
             x[place] = f32::NAN;
-            let (mut y, mut marks) = ([0.0], [0.0]);
+            let [mut y, mut marks, mut chosen] = [[0.0]; 3];
             let size = Halving { columns: 2, channels: 1 };
-            norm_pool::forward(isa, size, &x, &[1.0], &[0.0], &mut y, &mut marks);
+            norm_pool::forward(isa, size, &x, &[1.0], &[0.0], &mut y, &mut marks, &mut chosen);
             assert!(y[0].is_nan(), "{isa} {place}");
         }
     }

@@ -170,6 +170,7 @@ macro_rules! products {
         }
     };
 }
+#[cfg(target_arch = "x86_64")]
 pub(super) use products;
 
 macro_rules! exact {

@@ -5,6 +5,7 @@
 
 use super::batch_norm::{BatchNormLayer, GradientCoefficients};
 use super::{Backward, BatchStatistics, Forward, Layer, Needs};
+use percept_kernels::channels;
 use percept_kernels::element::Element;
 use percept_kernels::norm_pool::{self, Halving};
 use percept_kernels::slices;
@@ -31,9 +32,9 @@ impl<T: Element> Layer<T> for NormPoolLayer {
     fn needs(&self, chunk: usize) -> Needs {
         let c = self.norm.channels;
         Needs {
-            // mean, 1 / sqrt(variance + eps), and the marks
-            saved: 2 * c + chunk * self.pooled_len(),
-            scratch: 3 * c + BatchNormLayer::statistics_scratch_len(c),
+            // mean, 1 / sqrt(variance + eps), and for each pooled number its mark and the pixel it was
+            saved: 2 * c + 2 * chunk * self.pooled_len(),
+            scratch: 5 * c + BatchNormLayer::statistics_scratch_len(c),
             statistics: 2 * c,
             backward_reads_input: true,
             ..Needs::default()
@@ -42,25 +43,46 @@ impl<T: Element> Layer<T> for NormPoolLayer {
 
     fn forward(&self, pass: Forward<'_, T>) {
         let c = self.norm.channels;
-        let (saved, marks) = pass.saved.split_at_mut(2 * c);
-        let (coefficients, scratch) = pass.scratch.split_at_mut(3 * c);
+        let (saved, pooled) = pass.saved.split_at_mut(2 * c);
+        let (coefficients, scratch) = pass.scratch.split_at_mut(5 * c);
         let (scale, shift) = coefficients.split_at_mut(c);
         let shift = &mut shift[..c];
         self.norm.take_statistics(pass.isa, pass.input, saved, pass.statistics, scratch);
         self.norm.coefficients(pass.parameters, saved, scale, shift);
-        let marks = &mut marks[..pass.output.len()];
-        norm_pool::forward(pass.isa, self.size(), pass.input, scale, shift, pass.output, marks);
+        let (marks, chosen) = pooled[..2 * pass.output.len()].split_at_mut(pass.output.len());
+        norm_pool::forward(
+            pass.isa,
+            self.size(),
+            pass.input,
+            scale,
+            shift,
+            pass.output,
+            marks,
+            chosen,
+        );
     }
 
     fn backward(&self, pass: Backward<'_, T>) {
         let c = self.norm.channels;
-        let (saved, marks) = pass.saved.split_at(2 * c);
-        let marks = &marks[..pass.grad_output.len()];
-        let (sums, rest) = pass.scratch.split_at_mut(2 * c);
-        let (grad_sum, product_sum) = sums.split_at_mut(c);
+        let (saved, pooled) = pass.saved.split_at(2 * c);
+        let (marks, chosen) = pooled[..2 * pass.grad_output.len()].split_at(pass.grad_output.len());
+        let (coefficients, scratch) = pass.scratch.split_at_mut(5 * c);
+        let mut coefficients = coefficients.chunks_exact_mut(c);
+        let [grad_sum, product_sum, shift, y_scale, y_shift] =
+            [(); 5].map(|()| coefficients.next().expect("five rows of channels"));
         let (isa, size, mean) = (pass.isa, self.size(), &saved[..c]);
         let (input, grad_output) = (pass.input, &*pass.grad_output);
-        norm_pool::gradient_sums(isa, size, input, marks, grad_output, mean, grad_sum, product_sum);
+        self.norm.coefficients(pass.parameters, saved, y_scale, y_shift);
+        channels::gradient_sums(
+            isa,
+            chosen,
+            mean,
+            Some((y_scale, y_shift)),
+            grad_output,
+            grad_sum,
+            product_sum,
+            scratch,
+        );
         let (grad_weight, grad_bias) = pass.gradients.split_at_mut(c);
         self.norm.finish_sums(saved, product_sum);
         slices::add(isa, product_sum, grad_weight);
@@ -68,9 +90,9 @@ impl<T: Element> Layer<T> for NormPoolLayer {
         if pass.grad_input.is_empty() {
             return;
         }
-        let shift = &mut rest[..c];
         let pixels = T::from_f64((input.len() / c) as f64);
-        let coefficients = GradientCoefficients { scale: grad_sum, slope: product_sum, shift };
+        let coefficients =
+            GradientCoefficients { scale: grad_sum, slope: product_sum, shift: &mut *shift };
         self.norm.gradient_coefficients(pass.parameters, saved, pixels, coefficients);
         let (scale, slope) = (&*grad_sum, &*product_sum);
         norm_pool::gradient_combine(
