@@ -509,6 +509,7 @@ fn has_only_the_truth(isa: Isa, convolution: &Convolution) -> bool {
 }
 
 impl WinogradBodies for f32 {
+    #[inline(always)]
     fn pair(numbers: [Self; 2]) -> Self {
         let [low, high] = numbers.map(|x| Bf16::from_f32(x).to_f32().to_bits());
         Self::from_bits(low >> 16 | high)
@@ -544,6 +545,7 @@ impl WinogradBodies for f32 {
 }
 
 impl WinogradBodies for f64 {
+    #[inline(always)]
     fn pair(_: [Self; 2]) -> Self {
         unreachable!("f64 is never paired: it has the scalar body alone")
     }

@@ -50,7 +50,7 @@ pub fn pack_weights<T: Element>(
                     let packed = &mut packed[place..place + outputs.len()];
                     match together {
                         1 => packed.copy_from_slice(&points[0][point][..outputs.len()]),
-                        _ => pair([&points[0][point], &points[1][point]], packed),
+                        _ => pair(isa, &points[0][point], &points[1][point], packed),
                     }
                 }
             }
@@ -79,36 +79,41 @@ fn transform<T: Element>(
     }
 }
 
-/// The words of the pairs of two rows.
-fn pair<T: Element>(rows: [&[T; LANES]; 2], words: &mut [T]) {
-    for (lane, word) in words.iter_mut().enumerate() {
-        *word = T::pair(rows.map(|row| row[lane]));
+per_isa! {
+    /// Adds the gradient by the weights `[3, 3, in, out]` that the gradients by the points `[points, in, padded out]` make.
+    pub fn add_gradient<T>(convolution: &Convolution, gradients: &[T], grad_weight: &mut [T]) {
+        let (inputs, outputs) = (convolution.in_channels(), convolution.out_channels());
+        let (mut kernel, mut points) = ([[T::ZERO; LANES]; 9], [[T::ZERO; LANES]; 36]);
+        for c in 0..inputs {
+            for first in (0..outputs).step_by(LANES) {
+                let count = LANES.min(outputs - first);
+                let place = c * convolution.padded_out_channels() + first;
+                let of_points = gradients.chunks_exact(convolution.point_gradient_len());
+                for (row, gradient) in points.iter_mut().zip(of_points) {
+                    // Whole lines, whatever the last one has behind the channels.
+                    match gradient[place..].first_chunk() {
+                        Some(numbers) => *row = *numbers,
+                        None => row[..count].copy_from_slice(&gradient[place..place + count]),
+                    }
+                }
+                match convolution.tile {
+                    Tile::Two => back::<T, 4>(gather_two, &points, &mut kernel),
+                    Tile::Four => back::<T, 6>(gather_four, &points, &mut kernel),
+                }
+                for (cell, row) in kernel.iter().enumerate() {
+                    let to = &mut grad_weight[(cell * inputs + c) * outputs + first..][..count];
+                    to.iter_mut().zip(row).for_each(|(to, from)| *to += *from);
+                }
+            }
+        }
     }
 }
 
-/// Adds the gradient by the weights `[3, 3, in, out]` that the gradients by the points `[points, in, padded out]` make.
-pub(super) fn add_gradient<T: Element>(
-    isa: Isa,
-    convolution: &Convolution,
-    gradients: &[T],
-    grad_weight: &mut [T],
-) {
-    let (inputs, outputs) = (convolution.in_channels(), convolution.out_channels());
-    let (mut kernel, mut points) = ([[T::ZERO; LANES]; 9], [[T::ZERO; LANES]; 36]);
-    for c in 0..inputs {
-        for first in (0..outputs).step_by(LANES) {
-            let count = LANES.min(outputs - first);
-            let place = c * convolution.padded_out_channels() + first;
-            let of_points = gradients.chunks_exact(convolution.point_gradient_len());
-            for (row, gradient) in points.iter_mut().zip(of_points) {
-                row[..count].copy_from_slice(&gradient[place..place + count]);
-            }
-            to_kernel(isa, convolution.tile, &points, &mut kernel);
-            for (cell, row) in kernel.iter().enumerate() {
-                let to = &mut grad_weight[(cell * inputs + c) * outputs + first..][..count];
-                to.iter_mut().zip(row).for_each(|(to, from)| *to += *from);
-            }
-        }
+per_isa! {
+    /// The words of the pairs of two rows.
+    pub fn pair<T>(low: &[T; LANES], high: &[T; LANES], words: &mut [T]) {
+        let rows = low.iter().zip(high);
+        words.iter_mut().zip(rows).for_each(|(word, (low, high))| *word = T::pair([*low, *high]));
     }
 }
 
@@ -118,16 +123,6 @@ per_isa! {
         match tile {
             Tile::Two => forth::<T, 4>(spread_two, kernel, points),
             Tile::Four => forth::<T, 6>(spread_four, kernel, points),
-        }
-    }
-}
-
-per_isa! {
-    /// kernel = Gt points G.
-    pub fn to_kernel<T>(tile: Tile, points: &Points<T>, kernel: &mut Kernel<T>) {
-        match tile {
-            Tile::Two => back::<T, 4>(gather_two, points, kernel),
-            Tile::Four => back::<T, 6>(gather_four, points, kernel),
         }
     }
 }
