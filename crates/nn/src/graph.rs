@@ -184,7 +184,7 @@ impl<T: Element> Lowering<'_, T> {
         }
         // Nothing is computed: a flatten (the numbers already lie in that order) or a dropout at inference.
         let Some(layer) = self.make(info, fused, value) else { return value };
-        self.push(layers.iter().collect(), layers, layer, value, None)
+        self.push(&layers.iter().collect::<Vec<_>>(), layers, layer, value, None)
     }
 
     /// A residual block, with the ReLU behind it where that is fused to it. While training, a batch norm that its main path ends
@@ -199,19 +199,20 @@ impl<T: Element> Lowering<'_, T> {
             let main = self.list(main, value);
             let other = self.list(&info.shortcut, value);
             let norm = training_norm(norm, last.input, true, relu);
-            let names = [last].into_iter().chain(layers).collect();
+            let names: Vec<_> = [last].into_iter().chain(layers).collect();
             let own = core::slice::from_ref(last);
-            return self.push(names, own, Box::new(norm), main, Some(other));
+            return self.push(&names, own, Box::new(norm), main, Some(other));
         }
         let main = self.list(&info.main, value);
         let other = self.list(&info.shortcut, value);
-        self.push(layers.iter().collect(), &[], Box::new(Add { relu }), main, Some(other))
+        let names: Vec<_> = layers.iter().collect();
+        self.push(&names, &[], Box::new(Add { relu }), main, Some(other))
     }
 
     /// Adds a node with the parameters of some layers.
     fn push(
         &mut self,
-        layers: Vec<&LayerInfo>,
+        layers: &[&LayerInfo],
         own: &[LayerInfo],
         layer: Box<dyn Layer<T>>,
         input: usize,
