@@ -27,6 +27,11 @@ pub enum Precision {
     Bf16,
 }
 
+/// Operations of an image's prediction from which on a network is faster with pairs of bf16 operands. On Zen 5 those of 0.2 to
+/// 0.9 million operations took 0.97 to 1.11 times as long, those of 9 million and more 0.6 to 0.8 times
+/// (docs/decisions/bf16.md).
+pub const WORTH_PAIRS: u64 = 3_000_000;
+
 impl Compute {
     /// Fp32 on an instruction set, with the fastest algorithms.
     #[must_use]
@@ -45,12 +50,14 @@ impl Precision {
     /// Every precision.
     pub const ALL: [Self; 2] = [Self::Fp32, Self::Bf16];
 
-    /// The faster one on an instruction set: bf16 where it comes in tiles, 16 times as many operations as fp32. Pairs
-    /// are twice as many on some processors, half as many on others.
+    /// The faster one for training a network of so many operations an image on an instruction set: bf16 where it comes in
+    /// tiles, 16 times as many operations as fp32. Pairs are twice as many on some processors (half as many on others), and
+    /// worth the rounding of operands from some size on.
     #[must_use]
-    pub const fn fastest(isa: Isa) -> Self {
+    pub fn fastest(isa: Isa, operations: u64) -> Self {
         match isa.bf16_unit() {
             Bf16Unit::Tiles => Self::Bf16,
+            Bf16Unit::Dot if isa.has_fast_pairs() && operations >= WORTH_PAIRS => Self::Bf16,
             Bf16Unit::Dot | Bf16Unit::Widened => Self::Fp32,
         }
     }

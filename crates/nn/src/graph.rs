@@ -100,7 +100,8 @@ struct Lowering<'a, T: Element> {
     dropouts: usize,
 }
 
-/// Input channels up to which a convolution is faster in fp32, along the pixels, whatever the precision asked for.
+/// Input channels up to which a convolution is faster in fp32, whatever the precision asked for: along the pixels where it takes a
+/// pooling in, and everywhere where bf16 comes in pairs.
 const FEW_CHANNELS: usize = 3;
 
 /// How many layers are lowered together, and what the first takes in of the others.
@@ -308,7 +309,9 @@ impl<T: Element> Lowering<'_, T> {
             ));
         }
         let bf16 = || Bf16ConvLayer::new(isa, geometry, bias, norm, relu, purpose);
-        let takes_bf16 = self.is_bf16() && geometry.groups == 1;
+        // Pairs of few channels are slower than fp32; tiles were not measured.
+        let suits = geometry.input.channels > FEW_CHANNELS || isa.bf16_unit() != Bf16Unit::Dot;
+        let takes_bf16 = self.is_bf16() && geometry.groups == 1 && suits;
         let bf16 = takes_bf16.then(|| as_layer_of(Box::new(bf16())));
         bf16.flatten().unwrap_or_else(|| {
             Box::new(ConvLayer::new::<T>(isa, geometry, bias, norm, relu, purpose))

@@ -8,6 +8,7 @@ use percept_data::sources::Reading;
 use percept_kernels::isa::Isa;
 use percept_nn::average::AverageSettings;
 use percept_nn::compute::{Compute, Precision};
+use percept_nn::describe::Description;
 use percept_nn::engine::{Engine, EngineSettings};
 use percept_nn::loss::LossSettings;
 use percept_nn::network::Network;
@@ -123,7 +124,10 @@ impl Config {
     /// How the arithmetic is done on an instruction set.
     #[must_use]
     pub fn compute(&self, isa: Isa) -> Compute {
-        let precision = self.precision.unwrap_or(Precision::fastest(isa));
+        // A network that cannot be is refused where it is made.
+        let operations =
+            || Description::new(&self.network).map_or(0, |network| network.operations());
+        let precision = self.precision.unwrap_or_else(|| Precision::fastest(isa, operations()));
         Compute { isa, precision, winograd: self.winograd }
     }
 

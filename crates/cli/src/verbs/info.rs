@@ -6,7 +6,7 @@ use crate::output;
 use crate::text_table::{self, Side};
 use clap::Args;
 use percept::kernels::isa::{Bf16Unit, Isa};
-use percept::nn::compute::Precision;
+use percept::nn::compute::{Precision, WORTH_PAIRS};
 use percept::nn::describe::Description;
 use percept::train::presets::{self, Preset};
 use serde_json::{Value, json};
@@ -45,6 +45,17 @@ fn bf16_unit(in_use: Isa) -> &'static str {
     }
 }
 
+/// What `auto` takes.
+fn precision(in_use: Isa) -> String {
+    let [small, large] = [0, WORTH_PAIRS].map(|operations| Precision::fastest(in_use, operations));
+    let least = WORTH_PAIRS / 1_000_000;
+    let below = format!(", {small} below {least} M operations");
+    format!(
+        "{large} when training{} (change with --precision)",
+        if small == large { "" } else { &below }
+    )
+}
+
 fn threads() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
@@ -61,10 +72,7 @@ fn text(in_use: Isa) -> String {
         ("instruction sets", available().join(", ")),
         ("in use", format!("{in_use}, {} numbers at once ({chosen_by})", in_use.lanes())),
         ("bf16", format!("multiplied {}", bf16_unit(in_use))),
-        (
-            "precision",
-            format!("{} when training (change with --precision)", Precision::fastest(in_use)),
-        ),
+        ("precision", format!("{} when training (change with --precision)", precision(in_use))),
         ("threads", format!("{} (change with --threads)", threads())),
     ]
     .map(|(name, value)| vec![name.to_owned(), value]);
