@@ -81,3 +81,22 @@ impl FromStr for Precision {
             .ok_or_else(|| format!("unknown precision `{name}`; there are fp32 and bf16"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_taken_where_they_are_fast_and_the_network_is_large() {
+        for isa in Isa::available_with_units() {
+            let [small, large] = [0, WORTH_PAIRS].map(|size| Precision::fastest(isa, size));
+            let expected = match isa.bf16_unit() {
+                Bf16Unit::Widened => [Precision::Fp32; 2],
+                Bf16Unit::Dot if isa.has_fast_pairs() => [Precision::Fp32, Precision::Bf16],
+                Bf16Unit::Dot => [Precision::Fp32; 2],
+                Bf16Unit::Tiles => [Precision::Bf16; 2],
+            };
+            assert_eq!([small, large], expected, "{isa}");
+        }
+    }
+}

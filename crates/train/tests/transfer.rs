@@ -52,15 +52,22 @@ fn finish(run: Run) -> Outcome {
     run.execute(&mut [], &AtomicBool::new(false)).unwrap()
 }
 
+/// Trains a model of the digits 0 to 4.
+fn train_model(seed: u64) -> TempDir {
+    let (data, folder) = (digits(&[0, 1, 2, 3, 4], 2000, 10), tempfile::tempdir().unwrap());
+    let config = Config { seed, ..config(data.path(), 5) };
+    finish(Run::new(config, folder.path().join("run"), 0).unwrap());
+    folder
+}
+
+fn open(folder: &TempDir) -> LoadedModel {
+    LoadedModel::open(&folder.path().join("run/model.safetensors"), 1).unwrap()
+}
+
 /// A model of the digits 0 to 4, trained once.
 fn model() -> LoadedModel {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let (data, folder) = (digits(&[0, 1, 2, 3, 4], 2000, 10), tempfile::tempdir().unwrap());
-        finish(Run::new(config(data.path(), 5), folder.path().join("run"), 0).unwrap());
-        folder
-    });
-    LoadedModel::open(&folder.path().join("run/model.safetensors"), 1).unwrap()
+    open(FOLDER.get_or_init(|| train_model(1)))
 }
 
 /// Forty digits of each of 6 to 9 to learn from, for ten epochs of three steps.
@@ -91,16 +98,24 @@ impl Observer for StopAfter<'_> {
     }
 }
 
+/// Ten digits of each of 6 to 9: on these seeds a model gains 0.11 to 0.16.
 #[test]
 fn from_a_model_few_images_teach_more_than_from_nothing() {
-    let (model, (_data, config), folder) = (model(), small(), tempfile::tempdir().unwrap());
-    let accuracy = |model: Option<&LoadedModel>, name: &str| {
-        finish(begin(&config, model, folder.path().join(name), 0)).test.unwrap().accuracy.value
-    };
-    let (scratch, transferred) = (accuracy(None, "scratch"), accuracy(Some(&model), "transferred"));
-    println!("160 images of 6 to 9: {scratch} from nothing, {transferred} from a model of 0 to 4");
-    assert!(transferred > scratch + 0.01, "{transferred} against {scratch}");
-    assert!(transferred > 0.9, "{transferred}");
+    let (data, folder) = (digits(&[6, 7, 8, 9], 10, 200), tempfile::tempdir().unwrap());
+    for seed in 1..5 {
+        let config = Config { epochs: 10, seed, ..config(data.path(), 4) };
+        let accuracy = |model: Option<&LoadedModel>, name: String| {
+            finish(begin(&config, model, folder.path().join(name), 0)).test.unwrap().accuracy.value
+        };
+        let scratch = accuracy(None, format!("scratch-{seed}"));
+        let model = open(&train_model(seed));
+        let transferred = accuracy(Some(&model), format!("transferred-{seed}"));
+        println!(
+            "40 images of 6 to 9: {scratch} from nothing, {transferred} from a model of 0 to 4"
+        );
+        assert!(transferred > scratch + 0.05, "{transferred} against {scratch}");
+        assert!(transferred > 0.7, "{transferred}");
+    }
 }
 
 #[test]
