@@ -159,7 +159,7 @@ enum ScheduleName {
 /// Precisions by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PrecisionName {
-    /// The faster one on this processor (`percept info` names it)
+    /// The faster one for the network on this processor (`percept info` says which)
     Auto,
     /// 32-bit floating point
     Fp32,

@@ -192,10 +192,10 @@ impl<T: Element> Lowering<'_, T> {
     /// with takes in the sum.
     fn residual(&mut self, layers: &[LayerInfo], fused: Fused, value: usize) -> usize {
         let (info, relu) = (&layers[0], fused.relu);
-        let is_training = matches!(self.mode, Mode::Training { fuse: true, .. });
         if let Some((last, main)) = info.main.split_last()
             && let LayerSpec::BatchNorm(norm) = &last.spec
-            && is_training
+            && self.mode.fuses()
+            && self.mode != Mode::Inference
         {
             let main = self.list(main, value);
             let other = self.list(&info.shortcut, value);

@@ -18,7 +18,7 @@ use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::slices;
 
-/// Numbers whose statistics are taken together: half of a second cache of 256 KiB, a sixteenth of one of 2 MiB.
+/// Numbers whose statistics are taken together: 128 KiB, at most half of a second cache.
 const TOGETHER: usize = 1 << 15;
 
 /// The fewest pixels whose statistics are taken together.
@@ -46,13 +46,16 @@ pub(super) struct GradientCoefficients<'a, T> {
 }
 
 impl BatchNormLayer {
-    /// Numbers of scratch memory that [`add_pixels`](Self::add_pixels) takes.
+    /// Numbers of scratch memory that [`take_statistics`](Self::take_statistics) takes.
     pub(super) const fn statistics_scratch_len(channels: usize) -> usize {
         2 * channels + kernel::scratch_len(channels)
     }
 
     /// Takes mean and variance of the chunk: `saved` receives the mean and 1 / sqrt(variance + eps), `statistics` the mean and
     /// the variance.
+    ///
+    /// They are those of its parts, merged, so that the second pass over a part finds it in the cache (Chan, Golub, LeVeque 1979,
+    /// "Updating formulae and a pairwise algorithm for computing sample variances").
     pub(super) fn take_statistics<T: Element>(
         &self,
         isa: Isa,
@@ -61,60 +64,47 @@ impl BatchNormLayer {
         statistics: &mut [T],
         scratch: &mut [T],
     ) {
-        self.add_pixels(isa, input, 0, statistics, scratch);
-        self.finish_statistics(input.len() / self.channels, saved, statistics);
+        let c = self.channels;
+        let part = (TOGETHER / c).max(LEAST_TOGETHER) * c;
+        let mut before = 0;
+        for pixels in input.chunks(part) {
+            self.add_part(isa, pixels, before, statistics, scratch);
+            before += pixels.len() / c;
+        }
+        let n = T::from_f64(before as f64);
+        let (mean, inverse) = saved.split_at_mut(c);
+        let (mean_out, variance) = statistics.split_at_mut(c);
+        mean.copy_from_slice(mean_out);
+        for (inverse, variance) in inverse.iter_mut().zip(variance) {
+            *variance /= n;
+            *inverse = T::ONE / (*variance + T::from_f64(self.eps)).sqrt();
+        }
     }
 
-    /// Adds pixels to the statistics of those `before` them: the mean, and the sum of squared distances from it. A few at a time,
-    /// so that the second pass over them finds them in the cache (Chan, Golub, LeVeque 1979, "Updating formulae and a pairwise
-    /// algorithm for computing sample variances").
-    pub(super) fn add_pixels<T: Element>(
+    /// Adds pixels to the mean, and the sum of squared distances from it, of so many pixels before.
+    fn add_part<T: Element>(
         &self,
         isa: Isa,
         pixels: &[T],
-        mut before: usize,
+        before: usize,
         statistics: &mut [T],
         scratch: &mut [T],
     ) {
         let c = self.channels;
         let (mean, squares) = statistics.split_at_mut(c);
+        if before == 0 {
+            return mean_and_squares(isa, pixels, mean, squares, scratch);
+        }
         let (own, scratch) = scratch.split_at_mut(2 * c);
         let (own_mean, own_squares) = own.split_at_mut(c);
-        for pixels in pixels.chunks((TOGETHER / c).max(LEAST_TOGETHER) * c) {
-            let count = pixels.len() / c;
-            let n = T::from_f64(count as f64);
-            kernel::sum(isa, pixels, own_mean, scratch);
-            own_mean.iter_mut().for_each(|mean| *mean /= n);
-            kernel::sum_of_squares(isa, pixels, own_mean, own_squares, scratch);
-            let share = count as f64 / (before + count) as f64;
-            let (share, between) = (T::from_f64(share), T::from_f64(share * before as f64));
-            for i in 0..c {
-                if before == 0 {
-                    (mean[i], squares[i]) = (own_mean[i], own_squares[i]);
-                } else {
-                    let distance = own_mean[i] - mean[i];
-                    mean[i] += distance * share;
-                    squares[i] += own_squares[i] + distance * distance * between;
-                }
-            }
-            before += count;
-        }
-    }
-
-    /// Makes the variance of `pixels` from the sum of squared distances; `saved` receives the mean and 1 / sqrt(variance + eps).
-    pub(super) fn finish_statistics<T: Element>(
-        &self,
-        pixels: usize,
-        saved: &mut [T],
-        statistics: &mut [T],
-    ) {
-        let n = T::from_f64(pixels as f64);
-        let (mean, inverse) = saved.split_at_mut(self.channels);
-        let (mean_out, variance) = statistics.split_at_mut(self.channels);
-        mean.copy_from_slice(mean_out);
-        for (inverse, variance) in inverse.iter_mut().zip(variance) {
-            *variance /= n;
-            *inverse = T::ONE / (*variance + T::from_f64(self.eps)).sqrt();
+        mean_and_squares(isa, pixels, own_mean, own_squares, scratch);
+        let count = pixels.len() / c;
+        let share = count as f64 / (before + count) as f64;
+        let (share, between) = (T::from_f64(share), T::from_f64(share * before as f64));
+        for i in 0..c {
+            let distance = own_mean[i] - mean[i];
+            mean[i] += distance * share;
+            squares[i] += own_squares[i] + distance * distance * between;
         }
     }
 
@@ -158,6 +148,20 @@ impl BatchNormLayer {
             shift[i] = -(weight_inverse * grad_sum / n) - slope[i] * mean[i];
         }
     }
+}
+
+/// Each channel's mean, and sum of squared distances from it.
+fn mean_and_squares<T: Element>(
+    isa: Isa,
+    pixels: &[T],
+    mean: &mut [T],
+    squares: &mut [T],
+    scratch: &mut [T],
+) {
+    let n = T::from_f64((pixels.len() / mean.len()) as f64);
+    kernel::sum(isa, pixels, mean, scratch);
+    mean.iter_mut().for_each(|mean| *mean /= n);
+    kernel::sum_of_squares(isa, pixels, mean, squares, scratch);
 }
 
 impl<T: Element> Layer<T> for BatchNormLayer {
