@@ -72,7 +72,7 @@ fn text(in_use: Isa) -> String {
         ("instruction sets", available().join(", ")),
         ("in use", format!("{in_use}, {} numbers at once ({chosen_by})", in_use.lanes())),
         ("bf16", format!("multiplied {}", bf16_unit(in_use))),
-        ("precision", format!("{} when training (change with --precision)", precision(in_use))),
+        ("precision", precision(in_use)),
         ("threads", format!("{} (change with --threads)", threads())),
     ]
     .map(|(name, value)| vec![name.to_owned(), value]);

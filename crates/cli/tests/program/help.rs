@@ -29,6 +29,7 @@ fn version_and_information() {
     assert_eq!(version.stdout, format!("percept {}\n", env!("CARGO_PKG_VERSION")));
     let info = program::line(&here(), "info").well();
     assert!(info.stdout.contains("lenet") && info.stderr.is_empty(), "{info:?}");
+    assert_eq!(info.stdout.matches("when training").count(), 1, "{info:?}");
     let json: serde_json::Value =
         serde_json::from_str(&program::line(&here(), "info --json").well().stdout).expect("JSON");
     let presets: Vec<&str> = json["presets"]
