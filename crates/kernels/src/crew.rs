@@ -127,28 +127,35 @@ impl Crew {
         ranges: &[Range<usize>],
         job: impl Fn(&mut W, usize, &mut I, &mut [T]) + Sync,
     ) {
-        assert_eq!(items.len(), ranges.len(), "a part for each item");
-        let mut end = 0;
-        for range in ranges {
-            assert!(end <= range.start && range.start <= range.end, "parts follow one another");
-            end = range.end;
-        }
-        assert!(end <= block.len(), "parts lie inside the block");
-        let (count, threads) = (items.len(), self.threads());
-        let first = |thread: usize| match thread == threads {
-            true => count,
-            // Those whose middle lies before the share.
-            false => ranges.partition_point(|r| (r.start + r.end) * threads < 2 * end * thread),
-        };
-        let (items, start) = (Shareable(items.as_mut_ptr()), Shareable(block.as_mut_ptr()));
+        let parts = Parts::new(block, ranges, items.len());
+        let (count, first) = (items.len(), parts.shares(self.threads()));
+        let items = Shareable(items.as_mut_ptr());
         self.for_each_index(workers, count, first, |worker, index| {
-            let Range { start: from, end } = ranges[index].clone();
-            // SAFETY: each index is served once, so this is the only reference to the item; the ranges are disjoint and
-            // inside the block, so it is the only one to the part.
-            let (item, part) = unsafe {
-                (&mut *items.at(index), core::slice::from_raw_parts_mut(start.at(from), end - from))
-            };
+            // SAFETY: each index is served once, so these are the only references to the item and to its part.
+            let (item, part) = unsafe { (&mut *items.at(index), parts.part(index)) };
             job(worker, index, item, part);
+        });
+    }
+
+    /// As [`for_each_part`](Self::for_each_part), with parts of two blocks: `job(worker, index, item, [a, b])`. The shares are
+    /// those of the first block.
+    ///
+    /// # Panics
+    /// As `for_each_part`, for both blocks.
+    pub fn for_each_part_of_two<W: Send, I: Send, T: Send>(
+        &mut self,
+        workers: &mut [W],
+        items: &mut [I],
+        [(a, of_a), (b, of_b)]: [(&mut [T], &[Range<usize>]); 2],
+        job: impl Fn(&mut W, usize, &mut I, [&mut [T]; 2]) + Sync,
+    ) {
+        let (a, b) = (Parts::new(a, of_a, items.len()), Parts::new(b, of_b, items.len()));
+        let (count, first) = (items.len(), a.shares(self.threads()));
+        let items = Shareable(items.as_mut_ptr());
+        self.for_each_index(workers, count, first, |worker, index| {
+            // SAFETY: each index is served once, so these are the only references to the item and to its parts.
+            let (item, parts) = unsafe { (&mut *items.at(index), [a.part(index), b.part(index)]) };
+            job(worker, index, item, parts);
         });
     }
 
@@ -338,6 +345,46 @@ impl<T> Shareable<T> {
 // SAFETY: the pointer is only followed by `for_each` and its like, which give each element to one thread at a time.
 unsafe impl<T: Send> Sync for Shareable<T> {}
 
+/// A block whose parts go to different threads.
+struct Parts<'a, T> {
+    start: Shareable<T>,
+    ranges: &'a [Range<usize>],
+}
+
+impl<'a, T> Parts<'a, T> {
+    fn new(block: &mut [T], ranges: &'a [Range<usize>], items: usize) -> Self {
+        assert_eq!(items, ranges.len(), "a part for each item");
+        let mut end = 0;
+        for range in ranges {
+            assert!(end <= range.start && range.start <= range.end, "parts follow one another");
+            end = range.end;
+        }
+        assert!(end <= block.len(), "parts lie inside the block");
+        Self { start: Shareable(block.as_mut_ptr()), ranges }
+    }
+
+    /// Shares of about as many elements for each thread: where that of a thread begins.
+    fn shares(&self, threads: usize) -> impl Fn(usize) -> usize + Sync + use<'a, T> {
+        let ranges = self.ranges;
+        let end = ranges.last().map_or(0, |range| range.end);
+        move |thread| match thread == threads {
+            true => ranges.len(),
+            // Those whose middle lies before the share.
+            false => ranges.partition_point(|r| (r.start + r.end) * threads < 2 * end * thread),
+        }
+    }
+
+    /// A part.
+    ///
+    /// # Safety
+    /// The block is still borrowed, and there is no other reference to the part.
+    unsafe fn part<'p>(&self, index: usize) -> &'p mut [T] {
+        let Range { start, end } = self.ranges[index].clone();
+        // SAFETY: the part lies inside the block, and the caller sees to it that this is the only reference.
+        unsafe { core::slice::from_raw_parts_mut(self.start.at(start), end - start) }
+    }
+}
+
 /// A block whose chunks go to different threads.
 struct Chunks<T> {
     start: Shareable<T>,
@@ -449,6 +496,26 @@ mod tests {
                 let expected = lengths.iter().enumerate().flat_map(|(i, len)| vec![i + 1; *len]);
                 assert_eq!(block, expected.collect::<Vec<_>>());
             }
+        }
+    }
+
+    #[test]
+    fn parts_of_two_blocks_go_to_the_same_item() {
+        for threads in [1, 3] {
+            let mut crew = Crew::new(threads);
+            let (mut a, mut b) = ([0; 10], [0; 4]);
+            let (of_a, of_b) = ([0..3, 3..3, 4..10], [0..1, 1..3, 3..3]);
+            let blocks = [(&mut a[..], &of_a[..]), (&mut b[..], &of_b[..])];
+            let mut workers = vec![(); threads];
+            crew.for_each_part_of_two(
+                &mut workers,
+                &mut [1, 2, 3],
+                blocks,
+                |(), _, item, parts| {
+                    parts.into_iter().for_each(|part| part.fill(*item));
+                },
+            );
+            assert_eq!((a, b), ([1, 1, 1, 0, 3, 3, 3, 3, 3, 3], [1, 2, 2, 0]));
         }
     }
 

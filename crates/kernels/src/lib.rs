@@ -12,6 +12,7 @@ pub mod channels;
 pub mod crew;
 pub mod descent;
 pub mod element;
+pub mod exponential;
 mod gelu;
 pub mod isa;
 pub mod levels;

@@ -2,10 +2,10 @@
 #![allow(clippy::print_stdout)] // which bodies ran
 
 use percept_kernels::bf16::arrange::{
-    PixelTable, Pixels, convert, gather_pairs, gather_planes, order, pack, turn,
+    PixelTable, Pixels, convert, gather_pairs, gather_planes, order, pack, turn, turn_rows,
 };
 use percept_kernels::bf16::product::{
-    Output, Planes, RowTile, Tap, Windows, multiply, multiply_transposed, packed_len,
+    Output, Planes, RowTile, Tap, TileOrder, Windows, multiply, multiply_transposed, packed_len,
 };
 use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE};
 use percept_kernels::isa::Isa;
@@ -141,6 +141,24 @@ fn gathered_pixels_are_the_same_on_every_body() {
     }
 }
 
+#[test]
+fn rounded_rows_are_turned_into_the_same_planes() {
+    for isa in units() {
+        for (count, features) in [(1, 1), (32, 784), (31, 48), (6, 33), (17, 128), (0, 20)] {
+            let from = random(count * features, 3);
+            let pitch = features.next_multiple_of(SEGMENT);
+            let mut rows = vec![Bf16::from_f32(9.0); count * pitch];
+            convert(isa, &from, features, &mut rows, pitch);
+            let tiles = vec![Bf16::from_f32(9.0); features.div_ceil(COLUMNS) * TILE];
+            let [mut found, mut expected] = [tiles.clone(), tiles];
+            turn_rows(isa, &rows, pitch, count, &mut found);
+            let pixels = Pixels::Line { pitch: features, count };
+            gather_planes(isa, &from, pixels, features, 1, &mut expected);
+            assert_eq!(found, expected, "{isa}: {count} rows of {features}");
+        }
+    }
+}
+
 /// (images, outer, inner, pixel pitch, segments, columns)
 const PRODUCTS: [(usize, usize, usize, usize, usize, usize); 11] = [
     (1, 1, 1, 32, 1, 1),
@@ -163,15 +181,21 @@ fn products_agree_with_sums_in_f64() {
             PRODUCTS.into_iter().enumerate()
         {
             // Pixels behind each row are the frame's.
-            for (relu, gap, frame) in
-                [(false, 0, 0), (true, 0, 0), (false, 3, 0), (false, 0, 2), (true, 2, 1)]
-            {
+            let (columns_first, segments_first) = (TileOrder::ByColumns, TileOrder::BySegments);
+            for (relu, gap, frame, tiles) in [
+                (false, 0, 0, columns_first),
+                (true, 0, 0, segments_first),
+                (false, 3, 0, columns_first),
+                (false, 0, 2, segments_first),
+                (true, 2, 1, columns_first),
+            ] {
                 let outer_pitch = (inner + frame) * pitch;
                 let rows = Grid { outer, outer_pitch, inner, inner_pitch: pitch };
                 let windows = Windows {
                     image_pitch: outer * outer_pitch + 32,
                     rows,
                     segments: &(0..segments).map(|s| 16 * s).collect::<Vec<_>>(),
+                    tiles,
                 };
                 let left = rounded(&random(windows.span(images).unwrap(), case as u64));
                 let weight = random(segments * SEGMENT * columns, 50);
@@ -179,8 +203,14 @@ fn products_agree_with_sums_in_f64() {
                 let mut right = vec![Bf16::ZERO; packed_len(segments, columns)];
                 let row =
                     |k: usize| if k % 7 == 3 { &[][..] } else { &weight[k * columns..][..columns] };
-                pack(isa, segments, columns, row, &mut right);
-                order(isa, columns, 0..columns, &mut right);
+                // By columns all segments are packed at once, by segments each for itself.
+                let together = if tiles == columns_first { segments } else { 1 };
+                let parts = right.chunks_exact_mut(packed_len(together, columns));
+                for (index, part) in parts.enumerate() {
+                    let first = index * together * SEGMENT;
+                    pack(isa, together, columns, |k| row(first + k), part);
+                    order(isa, columns, 0..columns, part);
+                }
                 let width = columns + gap;
                 let out_rows =
                     Grid { outer, outer_pitch: inner * width, inner, inner_pitch: width };
@@ -305,7 +335,7 @@ fn transposed_products_agree_with_sums_in_f64() {
 fn infinite_and_missing_numbers_reach_the_sums() {
     for isa in units() {
         let rows = Grid::line(1, SEGMENT);
-        let windows = Windows { image_pitch: 0, rows, segments: &[0] };
+        let windows = Windows { image_pitch: 0, rows, segments: &[0], tiles: TileOrder::ByColumns };
         let output = Output { image_pitch: 0, rows: Grid::line(1, 1), columns: 1, relu: false };
         let weight = [1.0; SEGMENT];
         let mut right = vec![Bf16::ZERO; packed_len(1, 1)];

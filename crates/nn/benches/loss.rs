@@ -1,6 +1,7 @@
 //! Softmax, loss and gradient in one pass: `cargo bench -p percept-nn`.
 
 use criterion::{Criterion, Throughput};
+use percept_kernels::isa::Isa;
 use percept_kernels::random::{Draws, Purpose};
 use percept_nn::loss::{LossSettings, Target, cross_entropy};
 use std::time::Duration;
@@ -21,14 +22,23 @@ fn main() {
         let logits: Vec<f32> = (0..EXAMPLES * classes).map(|_| draws.normal()).collect();
         let targets: Vec<Target> =
             (0..classes as u32).map(Target::from).cycle().take(EXAMPLES).collect();
-        let mut gradient = vec![0.0; logits.len()];
+        let (mut gradient, isa) =
+            (vec![0.0; logits.len()], Isa::chosen().expect("an instruction set of this processor"));
         for label_smoothing in [0.0, 0.05] {
             let settings = LossSettings { label_smoothing, ..LossSettings::default() };
             let name = format!("{classes} classes, label smoothing {label_smoothing}");
             group.bench_function(name, |bencher| {
                 bencher.iter(|| {
                     let examples = EXAMPLES as f64;
-                    cross_entropy(&settings, classes, &logits, &targets, examples, &mut gradient)
+                    cross_entropy(
+                        isa,
+                        &settings,
+                        classes,
+                        &logits,
+                        &targets,
+                        examples,
+                        &mut gradient,
+                    )
                 });
             });
         }

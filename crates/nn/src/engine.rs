@@ -96,9 +96,13 @@ pub struct Engine<T: Element = f32> {
     arenas: Aligned<T>,
     arena_ranges: Vec<Range<usize>>,
     ahead: WorkAhead<T>,
-    /// The node and the piece of each part of the packed numbers, and where they lie.
-    pack_items: Vec<(usize, usize)>,
-    pack_ranges: Vec<Range<usize>>,
+    all_pieces: Pieces,
+    /// Those that are not made of one part of the parameters alone.
+    other_pieces: Pieces,
+    /// Of each part of the parameters, the packed numbers that are made of it alone, when it has changed.
+    part_pieces: Vec<Range<usize>>,
+    /// Whether these are those of the parameters as they are now.
+    parts_are_packed: bool,
     packed: Aligned<T>,
     parts: Vec<Part<T>>,
     part_ranges: Vec<Range<usize>>,
@@ -130,6 +134,23 @@ struct Lane<T: Element> {
     targets: Vec<Target>,
     loss: Loss,
 }
+
+/// Parts of the packed numbers, each made at once: its node and which of the node's it is, and where it lies.
+#[derive(Debug)]
+struct Pieces {
+    items: Vec<(usize, usize)>,
+    ranges: Vec<Range<usize>>,
+}
+
+impl Pieces {
+    fn new(pieces: Vec<((usize, usize), Range<usize>)>) -> Self {
+        let (items, ranges) = pieces.into_iter().unzip();
+        Self { items, ranges }
+    }
+}
+
+/// Packed numbers that one thread has made before another one has come.
+const FEW: usize = 4096;
 
 /// A part of the parameters that is updated at once: a whole tensor or a piece of one.
 #[derive(Debug)]
@@ -201,7 +222,7 @@ impl<T: Element> Engine<T> {
             })
             .collect();
         let (parts, part_ranges) = parts(&network, &settings, &plan);
-        let (pack_items, pack_ranges) = plan.pieces().unzip();
+        let (all_pieces, other_pieces, part_pieces) = pieces(&plan, &parts);
         Ok(Self {
             workers,
             lanes,
@@ -210,8 +231,10 @@ impl<T: Element> Engine<T> {
             arena_ranges: (0..lane_arenas)
                 .map(|lane| lane * plan.arena_len()..(lane + 1) * plan.arena_len())
                 .collect(),
-            pack_ranges,
-            pack_items,
+            all_pieces,
+            other_pieces,
+            part_pieces,
+            parts_are_packed: false,
             packed: Aligned::zeros(plan.packed_len()),
             parts,
             part_ranges,
@@ -351,15 +374,19 @@ impl<T: Element> Engine<T> {
 
     fn pack(&mut self) {
         let (plan, network) = (&self.plan, &self.network);
-        self.crew.for_each_part(
-            &mut self.workers,
-            &mut self.pack_items,
-            &mut self.packed,
-            &self.pack_ranges,
-            |_, _, (node, piece), packed| {
-                plan.pack_piece(*node, *piece, network.values(), network.buffer_values(), packed);
-            },
-        );
+        let Pieces { items, ranges } =
+            if self.parts_are_packed { &mut self.other_pieces } else { &mut self.all_pieces };
+        let pack = |(node, piece): (usize, usize), packed: &mut [T]| {
+            plan.pack_piece(node, piece, network.values(), network.buffer_values(), packed);
+        };
+        if ranges.iter().map(ExactSizeIterator::len).sum::<usize>() <= FEW {
+            let places = items.iter().zip(&*ranges);
+            places.for_each(|(piece, place)| pack(*piece, &mut self.packed[place.clone()]));
+        } else {
+            let job = |_: &mut Worker<T>, _, piece: &mut _, packed: &mut _| pack(*piece, packed);
+            self.crew.for_each_part(&mut self.workers, items, &mut self.packed, ranges, job);
+        }
+        self.parts_are_packed = true;
     }
 
     fn run_lanes(&mut self, source: &dyn Source<T>, cut: Cut, normaliser: f64, draw: DrawName) {
@@ -369,6 +396,7 @@ impl<T: Element> Engine<T> {
                 ahead: self.ahead.sums(),
                 ..Numbers::new(self.network.values(), &self.packed)
             },
+            isa: self.settings.compute.isa,
             loss: &self.settings.loss,
             last: self.last_backward(),
             source,
@@ -441,12 +469,12 @@ impl<T: Element> Engine<T> {
         let trunk = self.trunk;
         let gradient = &self.gradient;
         let (parameters, values) = self.network.parameters_and_values();
-        self.crew.for_each_part(
+        let plan = &self.plan;
+        self.crew.for_each_part_of_two(
             &mut self.workers,
             &mut self.parts,
-            values,
-            ranges,
-            |worker, index, part, weights| {
+            [(values, ranges), (&mut self.packed, &self.part_pieces)],
+            |worker, index, part, [weights, packed]| {
                 let parameter = &parameters[part.parameter];
                 let learning = Learning::of(parameter, part.parameter, trunk, now);
                 let Learning::Steps { step, rate } = learning else { return };
@@ -467,6 +495,9 @@ impl<T: Element> Engine<T> {
                 if let Some(decay) = decay {
                     take_in(decay, &mut part.average, weights);
                 }
+                if let Some((node, first)) = part.deferred.filter(|_| !packed.is_empty()) {
+                    plan.pack_block(node, first, weights, packed);
+                }
             },
         );
         if let Some(decay) = decay {
@@ -481,6 +512,7 @@ impl<T: Element> Engine<T> {
     pub fn set_numbers(&mut self, values: &[T], buffers: &[T]) {
         self.network.values_mut().copy_from_slice(values);
         self.network.buffer_values_mut().copy_from_slice(buffers);
+        self.parts_are_packed = false;
     }
 
     /// The layers, for those who watch.
@@ -544,4 +576,25 @@ fn parts<T: Element>(
         }
     }
     (parts, ranges)
+}
+
+/// All pieces of the packed numbers; those that are not made of one part of the parameters alone; and of each part where the
+/// piece lies that is: it is packed by the thread that has just changed the part.
+fn pieces<T: Element>(plan: &Plan<T>, parts: &[Part<T>]) -> (Pieces, Pieces, Vec<Range<usize>>) {
+    let all: Vec<_> = plan.pieces().collect();
+    let mut others = all.clone();
+    let of_part = |part: &Part<T>| {
+        let (node, first) = part.deferred?;
+        let piece = plan.deferring(node)?.piece(first)?;
+        let range = all.iter().find(|(name, _)| *name == (node, piece)).map(|(_, range)| range)?;
+        others.retain(|(name, _)| *name != (node, piece));
+        Some(range.clone())
+    };
+    let next = |end: &mut usize, range: Option<Range<usize>>| {
+        let range = range.unwrap_or(*end..*end);
+        *end = range.end;
+        Some(range)
+    };
+    let of_parts = parts.iter().map(of_part).scan(0, next).collect();
+    (Pieces::new(all), Pieces::new(others), of_parts)
 }

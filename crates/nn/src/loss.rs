@@ -19,6 +19,8 @@
 //! ```
 
 use percept_kernels::element::Element;
+use percept_kernels::exponential::exp;
+use percept_kernels::isa::Isa;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -163,6 +165,7 @@ impl LossSettings {
 /// # Panics
 /// When the lengths do not fit or a label is not below `classes`.
 pub fn cross_entropy<T: Element>(
+    isa: Isa,
     settings: &LossSettings,
     classes: usize,
     logits: &[T],
@@ -173,6 +176,7 @@ pub fn cross_entropy<T: Element>(
     assert_eq!(logits.len(), targets.len() * classes, "logits of {} examples", targets.len());
     assert_eq!(logits.len(), grad_logits.len(), "gradients of the logits");
     let rule = Rule::new(settings, classes, normaliser);
+    exponentials(isa, classes, logits, grad_logits);
     let mut loss = Loss::default();
     let rows =
         logits.chunks_exact(classes.max(1)).zip(grad_logits.chunks_exact_mut(classes.max(1)));
@@ -195,11 +199,9 @@ pub fn cross_entropy<T: Element>(
 pub fn softmax<T: Element>(classes: usize, logits: &[T], out: &mut [T]) {
     assert_eq!(logits.len(), out.len(), "probabilities for each logit");
     assert_eq!(logits.len() % classes.max(1), 0, "whole rows of {classes} logits");
-    for (logits, out) in
-        logits.chunks_exact(classes.max(1)).zip(out.chunks_exact_mut(classes.max(1)))
-    {
-        let (_, sum) = exponentials(logits, out);
-        let scale = T::from_f64(1.0 / sum);
+    exponentials(Isa::SCALAR, classes, logits, out);
+    for out in out.chunks_exact_mut(classes.max(1)) {
+        let scale = T::from_f64(1.0 / sum(out));
         out.iter_mut().for_each(|p| *p *= scale);
     }
 }
@@ -228,10 +230,10 @@ impl<'a> Rule<'a> {
         }
     }
 
-    /// The loss of one example; writes its gradient.
+    /// The loss of one example; its [`exponentials`] become its gradient.
     fn example<T: Element>(&self, logits: &[T], target: &Target, gradient: &mut [T]) -> f64 {
-        let (greatest, sum) = exponentials(logits, gradient);
-        let log_sum = greatest + Element::ln(sum);
+        let sum = sum(gradient);
+        let log_sum = greatest(logits).to_f64() + Element::ln(sum);
         let [first, second] = self.settings.shares(target).map(|share| self.truth * share);
         let factor = self.scale * (first + second + self.spread * self.total_weight) / sum;
         let factor = T::from_f64(factor);
@@ -276,16 +278,24 @@ fn weighted(weight: f64, surprise: f64) -> f64 {
     if weight == 0.0 && surprise == f64::INFINITY { 0.0 } else { weight * surprise }
 }
 
-/// Writes exp(z - greatest z); gives the greatest logit and the sum of what was written, which is at least 1.
-fn exponentials<T: Element>(logits: &[T], out: &mut [T]) -> (f64, f64) {
-    let greater = |greatest: T, z: &T| if *z > greatest { *z } else { greatest };
-    let greatest = logits.iter().fold(T::NEG_INFINITY, greater);
-    let mut sum = 0.0;
-    for (z, e) in logits.iter().zip(out) {
-        *e = (*z - greatest).exp();
-        sum += e.to_f64();
+/// Writes exp(z - greatest z) for each row's logits z: at least one of them is 1.
+fn exponentials<T: Element>(isa: Isa, classes: usize, logits: &[T], out: &mut [T]) {
+    let rows = logits.chunks_exact(classes.max(1)).zip(out.chunks_exact_mut(classes.max(1)));
+    for (logits, out) in rows {
+        let greatest = greatest(logits);
+        out.iter_mut().zip(logits).for_each(|(e, z)| *e = *z - greatest);
     }
-    (greatest.to_f64(), sum)
+    exp(isa, out);
+}
+
+fn greatest<T: Element>(logits: &[T]) -> T {
+    let greater = |greatest: T, z: &T| if *z > greatest { *z } else { greatest };
+    logits.iter().fold(T::NEG_INFINITY, greater)
+}
+
+/// The sum of a row's exponentials.
+fn sum<T: Element>(numbers: &[T]) -> f64 {
+    numbers.iter().fold(0.0, |sum, x| sum + x.to_f64())
 }
 
 /// Whether the class has the greatest logit, and no class before it has the same.
@@ -328,7 +338,15 @@ mod tests {
     ) -> (f64, Vec<T>) {
         let mut gradient = vec![T::ZERO; logits.len()];
         let targets = [target.into()];
-        let loss = cross_entropy(settings, logits.len(), logits, &targets, 1.0, &mut gradient);
+        let loss = cross_entropy(
+            Isa::SCALAR,
+            settings,
+            logits.len(),
+            logits,
+            &targets,
+            1.0,
+            &mut gradient,
+        );
         (loss.sum, gradient)
     }
 
@@ -337,7 +355,7 @@ mod tests {
         let (settings, (logits, targets)) = (smoothed(), batch(23));
         let normaliser = settings.normaliser(&targets);
         let run = |logits: &[f64], targets: &[Target], gradient: &mut [f64]| {
-            cross_entropy(&settings, CLASSES, logits, targets, normaliser, gradient)
+            cross_entropy(Isa::SCALAR, &settings, CLASSES, logits, targets, normaliser, gradient)
         };
         let mut whole = vec![0.0; logits.len()];
         let expected = run(&logits, &targets, &mut whole);
@@ -416,6 +434,7 @@ mod tests {
     fn the_first_of_equals_is_the_answer() {
         let correct = |label| {
             cross_entropy(
+                Isa::SCALAR,
                 &LossSettings::default(),
                 3,
                 &[1.0, 5.0, 5.0],
@@ -441,7 +460,16 @@ mod tests {
         }
         let right = |label, other, share| {
             let target = [Target { label, other, share }];
-            cross_entropy(&settings, CLASSES, &logits, &target, 1.0, &mut [0.0; CLASSES]).correct
+            cross_entropy(
+                Isa::SCALAR,
+                &settings,
+                CLASSES,
+                &logits,
+                &target,
+                1.0,
+                &mut [0.0; CLASSES],
+            )
+            .correct
         };
         assert_eq!([right(1, 2, 0.25), right(1, 2, 0.5), right(2, 1, 0.5)], [1, 0, 1]);
     }
@@ -452,7 +480,7 @@ mod tests {
         let mut gradient = [9.0; 2];
         let targets = [Target::from(0)];
         let normaliser = settings.normaliser(&targets);
-        cross_entropy(&settings, 2, &[1.0, 2.0], &targets, normaliser, &mut gradient);
+        cross_entropy(Isa::SCALAR, &settings, 2, &[1.0, 2.0], &targets, normaliser, &mut gradient);
         assert_eq!((normaliser, gradient), (0.0, [0.0; 2]));
     }
 

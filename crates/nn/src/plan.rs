@@ -254,6 +254,14 @@ impl<T: Element> Plan<T> {
         layer.weight_gradient(first, &batch, gradient);
     }
 
+    /// Packs a block of a node's weight, from number `first` on, that makes a [piece](Deferring::piece) by itself.
+    ///
+    /// # Panics
+    /// When the node's layer is not [`deferring`](Self::deferring).
+    pub(crate) fn pack_block(&self, node: usize, first: usize, block: &[T], packed: &mut [T]) {
+        self.deferring(node).expect("a node that defers").pack_block(first, block, packed);
+    }
+
     /// Place of the packed parameters of a node.
     pub(crate) fn packed_range(&self, node: usize) -> Range<usize> {
         self.steps[node].packed.clone()
@@ -266,9 +274,12 @@ impl<T: Element> Plan<T> {
 
     /// Whether the images are read outside the arena, where that can be: they must not be the network's output as well.
     pub(crate) fn takes_images(&self) -> bool {
-        let reads = |node: &&Node<T>| node.input == 0 || node.second == Some(0);
-        let mut readers = self.graph.nodes.iter().filter(reads);
-        self.graph.output != 0 && readers.all(|node| node.layer.reads_images_in_place())
+        let reads = |node: &Node<T>| node.input == 0 || node.second == Some(0);
+        let mut nodes = self.graph.nodes.iter().enumerate();
+        let in_place = |index, node: &Node<T>| {
+            node.layer.reads_images_in_place(self.deferring(index).is_some())
+        };
+        self.graph.output != 0 && nodes.all(|(index, node)| !reads(node) || in_place(index, node))
     }
 
     /// The network's output in the arena.
@@ -356,13 +367,14 @@ impl<T: Element> Plan<T> {
         let (step, Node { layer, input, second, output, parameters, .. }) =
             (&self.steps[node], &self.graph.nodes[node]);
         let second = second.filter(|second| second != input);
-        let [first, other, output, saved, scratch] = disjoint(
+        let [first, other, output, saved, kept, scratch] = disjoint(
             arena,
             [
                 self.value_range(*input, images),
                 second.map_or(0..0, |second| self.value_range(second, images)),
                 self.value_range(*output, images),
                 step.saved.clone(),
+                step.kept.clone(),
                 step.forward_scratch.clone(),
             ],
         );
@@ -386,6 +398,7 @@ impl<T: Element> Plan<T> {
             input: first,
             output,
             saved,
+            kept,
             scratch,
             statistics,
         });
@@ -524,6 +537,7 @@ impl<T: Element> Plan<T> {
                         second: &[],
                         output,
                         saved: &mut [],
+                        kept: &mut [],
                         scratch,
                         statistics: &mut [],
                     },
@@ -683,7 +697,7 @@ impl<T: Element> Buffers<'_, T> {
         let kept = if self.defers(index) { kept } else { 0 };
         [
             self.add(saved, index, back),
-            self.add(kept, back, self.end()),
+            self.add(kept, index, self.end()),
             self.add(scratch, index, index),
             self.add(scratch, back, back),
             self.add(first_extra, back, back),

@@ -10,7 +10,8 @@ use crate::rate::OfPeak;
 use criterion::Criterion;
 use percept_kernels::aligned::Aligned;
 use percept_kernels::bf16::product::{
-    Output, Planes, ROWS, RowTile, Tap, Windows, multiply, multiply_transposed, packed_len,
+    Output, Planes, ROWS, RowTile, Tap, TileOrder, Windows, multiply, multiply_transposed,
+    packed_len,
 };
 use percept_kernels::bf16::{COLUMNS, SEGMENT, TILE, arrange, storage, storage_len, stored};
 use percept_kernels::isa::Isa;
@@ -67,13 +68,15 @@ fn forward(isa: Isa, conv: Conv) -> Option<Run> {
     let out_rows =
         Grid { outer: side, outer_pitch: side * columns, inner: side, inner_pitch: columns };
     let output = Output { image_pitch: conv.output_len(), rows: out_rows, columns, relu: true };
-    let span = Windows { image_pitch, rows, segments: &segments }.span(IMAGES)?;
+    let span = Windows { image_pitch, rows, segments: &segments, tiles: TileOrder::ByColumns }
+        .span(IMAGES)?;
     let packed = packed_len(segments.len(), columns);
     let (left, right) = (rounded(isa, span), rounded(isa, packed));
     let bias = some(columns.next_multiple_of(COLUMNS));
     let mut out = some(IMAGES * conv.output_len());
     Some(Box::new(move || {
-        let windows = Windows { image_pitch, rows, segments: &segments };
+        let windows =
+            Windows { image_pitch, rows, segments: &segments, tiles: TileOrder::ByColumns };
         let (left, right) = (stored(&left), &stored(&right)[..packed]);
         multiply(isa, IMAGES, &windows, left, right, &bias, &output, &mut out);
     }))

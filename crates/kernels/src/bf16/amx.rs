@@ -5,8 +5,8 @@
 //! `multiply`, tile registers 0 to 3 hold sums (two row tiles by two column tiles), 4 and 5 the left operand, 6 and 7 the
 //! right one; in `multiply_transposed`, 0 to 5 hold the sums of six targets, 6 the left operand, 7 the right one.
 
+use super::COLUMNS;
 use super::product::{Product, RowTile, Target, Transposed};
-use super::{COLUMNS, TILE};
 use crate::product::Grid;
 use core::arch::asm;
 use core::arch::x86_64::{
@@ -309,7 +309,7 @@ unsafe fn block<const TWO_ROWS: bool, const TWO_COLUMNS: bool>(
     let Writer { product, start, .. } = *writer;
     let Product { windows, left, right, bias, .. } = *product;
     let stride = 2 * windows.rows.inner_pitch;
-    let panel = windows.segments.len() * TILE;
+    let [of_columns, of_segment] = product.tile_pitches();
     let (begins, ends) = (part.start == 0, part.end == windows.segments.len());
     // Numbers from a sum's row, its column tile and its row tile to the next; every row begins with the same bias.
     let [row, column_tile, row_tile] =
@@ -330,13 +330,13 @@ unsafe fn block<const TWO_ROWS: bool, const TWO_COLUMNS: bool>(
         }
         let (left_first, left_second) =
             (left.as_ptr().add(first.from), left.as_ptr().add(second.from));
-        let mut right = right.as_ptr().add(start / COLUMNS * panel + part.start * TILE);
+        let mut right = right.as_ptr().add(start / COLUMNS * of_columns + part.start * of_segment);
         for segment in &windows.segments[part] {
             load!("4", left_first.add(*segment), stride);
             load!("6", right, 64_usize);
             multiply_add!("0", "4", "6");
             if TWO_COLUMNS {
-                load!("7", right.add(panel), 64_usize);
+                load!("7", right.add(of_columns), 64_usize);
                 multiply_add!("1", "4", "7");
             }
             if TWO_ROWS {
@@ -346,7 +346,7 @@ unsafe fn block<const TWO_ROWS: bool, const TWO_COLUMNS: bool>(
                     multiply_add!("3", "5", "7");
                 }
             }
-            right = right.add(TILE);
+            right = right.wrapping_add(of_segment);
         }
         if !ends {
             let stores = [store_0, store_1, store_2, store_3];

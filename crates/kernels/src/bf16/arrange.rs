@@ -279,6 +279,37 @@ pub fn gather_planes(
     }
 }
 
+/// Up to 32 rows of rounded numbers turned into tiles of 16 columns by 32 rows: `to[column / 16][column % 16][row]`; zeros for
+/// rows that do not exist. With what [`convert`] has written these are the numbers of [`gather_planes`].
+///
+/// # Shapes
+/// from `[count, pitch]`, whole 32s to a row, to `[tiles, 16, 32]`.
+///
+/// # Panics
+/// When the lengths do not fit or there are more than 32 rows.
+pub fn turn_rows(isa: Isa, from: &[Bf16], pitch: usize, count: usize, to: &mut [Bf16]) {
+    assert!(count <= SEGMENT && pitch.is_multiple_of(SEGMENT), "up to 32 rows of whole 32s");
+    assert!(from.len() >= count * pitch, "from is too short");
+    assert!(to.len().is_multiple_of(TILE) && to.len() / SEGMENT <= pitch, "tiles of the columns");
+    match isa.bf16_unit() {
+        Bf16Unit::Widened => turn_rows_portable(from, pitch, count, to),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the `Isa` proves the features; the lengths are checked above.
+        _ => unsafe { simd::turn_rows(from, pitch, count, to) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => turn_rows_portable(from, pitch, count, to),
+    }
+}
+
+/// The truth of [`turn_rows`].
+fn turn_rows_portable(from: &[Bf16], pitch: usize, count: usize, to: &mut [Bf16]) {
+    for (column, to) in to.chunks_exact_mut(SEGMENT).enumerate() {
+        to.fill(Bf16::ZERO);
+        let rows = from.chunks_exact(pitch.max(1)).take(count);
+        to.iter_mut().zip(rows).for_each(|(to, row)| *to = row[column]);
+    }
+}
+
 /// Pixels of `channels` numbers, rounded, each two neighbours interleaved: `to[channel / 16][pixel / 2][channel % 16][pixel %
 /// 2]`; zeros for channels and pixels that do not exist. Pixel 0 of `to` is pixel `first` of `pixels`, which may lie before
 /// the first one. A second copy, where there is one, begins a pixel earlier.

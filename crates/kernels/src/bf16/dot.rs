@@ -2,7 +2,7 @@
 
 use super::arrange::Narrow;
 use super::product::{Product, RowTile, Target, Transposed};
-use super::{Bf16, COLUMNS, SEGMENT, TILE};
+use super::{Bf16, COLUMNS, SEGMENT};
 use crate::product::Grid;
 use crate::product::simd::cuts;
 use core::arch::x86_64::*;
@@ -98,7 +98,7 @@ unsafe fn tile<const M: usize, const N: usize>(
 ) {
     let Product { windows, right, bias, output, .. } = *product;
     let pitch = windows.rows.inner_pitch;
-    let panel = windows.segments.len() * TILE;
+    let [of_columns, of_segment] = product.tile_pitches();
     // SAFETY: the offsets stay inside the operands, whose lengths `multiply` has checked; stores are masked where the
     // columns end.
     unsafe {
@@ -109,11 +109,11 @@ unsafe fn tile<const M: usize, const N: usize>(
         }
         for (index, segment) in windows.segments.iter().enumerate() {
             let left = from.add(*segment);
-            let right = right.as_ptr().add(start / COLUMNS * panel + index * TILE);
+            let right = right.as_ptr().add(start / COLUMNS * of_columns + index * of_segment);
             for pair in 0..SEGMENT / 2 {
                 let mut weights = [_mm512_setzero_si512(); N];
                 for (v, weight) in weights.iter_mut().enumerate() {
-                    *weight = load(right.add(v * panel + pair * 2 * COLUMNS));
+                    *weight = load(right.add(v * of_columns + pair * 2 * COLUMNS));
                 }
                 for (m, row) in sums.iter_mut().enumerate() {
                     let x = broadcast(left.add(m * pitch + 2 * pair));
@@ -201,7 +201,7 @@ unsafe fn narrow_tile<const M: usize, const N: usize, const PAIRS: usize>(
 ) {
     let Product { windows, right, bias, output, .. } = *product;
     let pitch = windows.rows.inner_pitch;
-    let panel = windows.segments.len() * TILE;
+    let [of_columns, of_segment] = product.tile_pitches();
     // The compiler would unroll so short a loop, and run out of registers.
     let groups = core::hint::black_box(SEGMENT / 2 / PAIRS);
     // SAFETY: the offsets stay inside the operands, whose lengths `multiply` has checked; stores are masked where the
@@ -210,7 +210,7 @@ unsafe fn narrow_tile<const M: usize, const N: usize, const PAIRS: usize>(
         let mut sums = [[_mm512_setzero_ps(); N]; M];
         for (index, segment) in windows.segments.iter().enumerate() {
             let left = from.add(*segment);
-            let right = right.as_ptr().add(start / COLUMNS * panel + index * TILE);
+            let right = right.as_ptr().add(start / COLUMNS * of_columns + index * of_segment);
             for group in 0..groups {
                 let mut weights = [_mm512_setzero_si512(); N];
                 for (v, weight) in weights.iter_mut().enumerate() {

@@ -20,6 +20,17 @@ pub struct Windows<'a> {
     pub rows: Grid,
     /// Where each segment begins.
     pub segments: &'a [usize],
+    /// In which order the right operand has its tiles.
+    pub tiles: TileOrder,
+}
+
+/// In which order the right operand of [`multiply`] has its tiles, each of a segment's 32 rows and 16 columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TileOrder {
+    /// All segments of the first 16 columns, then those of the next: what a product reads lies together.
+    ByColumns,
+    /// All columns of the first segment, then those of the next: what comes from neighbouring rows lies together.
+    BySegments,
 }
 
 /// Where the rows of the output lie.
@@ -69,8 +80,9 @@ pub const fn packed_len(segments: usize, columns: usize) -> usize {
 /// `out[m, n]` = `bias[n]` + sum over k of `left[m, k]` * `right[k, n]`, then the greater of it and zero where asked for.
 ///
 /// # Shapes
-/// `left` of at least [`Windows::span`] numbers, `right` packed by [`pack`](super::arrange::pack) and in the unit's
-/// [`order`](super::arrange::order), `bias` `[columns rounded up to whole 16s]`.
+/// `left` of at least [`Windows::span`] numbers, `right` packed by [`pack`](super::arrange::pack) (which gives the tiles by
+/// columns, or, for one segment at a time, by segments) and in the unit's [`order`](super::arrange::order), `bias`
+/// `[columns rounded up to whole 16s]`.
 ///
 /// # Panics
 /// When a slice is too short or the grids of rows differ.
@@ -121,6 +133,18 @@ pub(super) struct Product<'a, T> {
     pub right: &'a [Bf16],
     pub bias: &'a [T],
     pub output: &'a Output,
+}
+
+impl<T> Product<'_, T> {
+    /// Numbers of the right operand from the tile of 16 columns to that of the next, and from that of a segment to that of the
+    /// next.
+    pub(super) fn tile_pitches(&self) -> [usize; 2] {
+        let segments = self.windows.segments.len();
+        match self.windows.tiles {
+            TileOrder::ByColumns => [segments * TILE, TILE],
+            TileOrder::BySegments => [TILE, self.output.columns.div_ceil(COLUMNS) * TILE],
+        }
+    }
 }
 
 /// Up to 16 rows of the left operand of [`multiply_transposed`] that lie together, tile by tile.
@@ -289,17 +313,17 @@ per_isa! {
     pub(super) fn widened<T>(product: &Product<'_, T>, out: &mut [T]) {
         let Product { images, windows, left, right, bias, output } = *product;
         let Grid { outer, outer_pitch, inner, inner_pitch } = windows.rows;
-        let tiles = windows.segments.len() * TILE;
+        let [of_columns, of_segment] = product.tile_pitches();
         for row in 0..images * outer * inner {
             let (image, y, x) = (row / inner / outer, row / inner % outer, row % inner);
             let left = &left[image * windows.image_pitch + y * outer_pitch + x * inner_pitch..];
             let to = image * output.image_pitch + y * output.rows.outer_pitch + x * output.rows.inner_pitch;
             for start in (0..output.columns).step_by(COLUMNS) {
                 let mut sums = [0.0_f32; COLUMNS];
-                let panel = &right[start / COLUMNS * tiles..][..tiles];
-                for (segment, tile) in windows.segments.iter().zip(panel.chunks_exact(TILE)) {
+                let tiles = right[start / COLUMNS * of_columns..].chunks(of_segment);
+                for (segment, tile) in windows.segments.iter().zip(tiles) {
                     let numbers = left[*segment..][..SEGMENT].chunks_exact(2);
-                    for (pair, weights) in numbers.zip(tile.chunks_exact(2 * COLUMNS)) {
+                    for (pair, weights) in numbers.zip(tile[..TILE].chunks_exact(2 * COLUMNS)) {
                         add_pairs(&mut sums, [pair[0].to_f32(), pair[1].to_f32()], weights);
                     }
                 }

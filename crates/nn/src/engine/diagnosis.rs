@@ -59,7 +59,15 @@ impl<T: Element> Engine<T> {
         let (logits, gradient) = plan.output_and_gradient(arena, images);
         let settings = &self.settings.loss;
         let classes = plan.output_len();
-        let loss = cross_entropy(settings, classes, logits, targets, normaliser, gradient);
+        let loss = cross_entropy(
+            self.settings.compute.isa,
+            settings,
+            classes,
+            logits,
+            targets,
+            normaliser,
+            gradient,
+        );
         if !loss.sum.is_finite() {
             return Some(Culprit::Loss);
         }

@@ -8,7 +8,8 @@ use percept_kernels::element::Element;
 /// What the crew does together in a step, in this order; each job begins when the one before is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// Brings the parameters into the layout that the layers read: an item is a layer.
+    /// Brings the parameters into the layout that the layers read, but for those that `Update` does: an item is a layer or a
+    /// piece of one.
     Pack,
     /// Multiplies the whole batch with the first layer's weight, where that pays: an item is a slice of the weight's rows.
     Ahead,
@@ -18,7 +19,7 @@ pub enum Job {
     Reduce,
     /// Merges the statistics of batch normalisation: one item.
     Merge,
-    /// Steps down the gradient: an item is a part of the parameters.
+    /// Steps down the gradient, and packs what is made of one part alone: an item is a part of the parameters.
     Update,
 }
 
@@ -37,7 +38,7 @@ impl<T: Element> Engine<T> {
     pub fn items(&mut self, job: Job, examples: usize) -> Vec<usize> {
         let cut = self.cut(examples);
         match job {
-            Job::Pack => self.pack_ranges.iter().map(ExactSizeIterator::len).collect(),
+            Job::Pack => self.other_pieces.ranges.iter().map(ExactSizeIterator::len).collect(),
             Job::Ahead => self.ahead.items(),
             Job::Lanes => (0..cut.lanes)
                 .map(|lane| cut.of_lane(lane).map(|(_, chunk)| chunk.len()).sum())

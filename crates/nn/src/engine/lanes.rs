@@ -14,6 +14,7 @@ use std::ops::Range;
 pub(super) struct LanePass<'a, T: Element> {
     pub plan: &'a Plan<T>,
     pub numbers: Numbers<'a, T>,
+    pub isa: Isa,
     pub loss: &'a LossSettings,
     pub last: usize,
     pub source: &'a dyn Source<T>,
@@ -43,7 +44,7 @@ impl<T: Element> LanePass<'_, T> {
             let (logits, gradient) = plan.output_and_gradient(arena, images);
             let classes = plan.output_len();
             let chunk_loss =
-                cross_entropy(loss, classes, logits, targets, self.normaliser, gradient);
+                cross_entropy(self.isa, loss, classes, logits, targets, self.normaliser, gradient);
             lane.loss.sum += chunk_loss.sum;
             lane.loss.correct += chunk_loss.correct;
             let sums = match place {

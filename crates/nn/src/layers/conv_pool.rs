@@ -283,6 +283,7 @@ impl<T: Element> Layer<T> for ConvPoolLayer {
                 second: &[],
                 output: convolved,
                 saved: &mut [],
+                kept: &mut [],
                 scratch,
                 statistics: &mut [],
                 ..pass

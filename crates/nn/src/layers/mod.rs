@@ -50,6 +50,8 @@ pub(crate) struct Forward<'a, T> {
     pub output: &'a mut [T],
     /// Kept until the backward call.
     pub saved: &'a mut [T],
+    /// For what a [`Deferring`] layer needs after all chunks; empty where it does not defer.
+    pub kept: &'a mut [T],
     /// Numbers of any value, for use within the call.
     pub scratch: &'a mut [T],
     /// The chunk's statistics for [`Layer::merge_statistics`].
@@ -74,7 +76,7 @@ pub(crate) struct Backward<'a, T> {
     pub gradients: &'a mut [T],
     pub sums: Sums,
     pub saved: &'a [T],
-    /// For what a [`Deferring`] layer needs after all chunks.
+    /// As in [`Forward::kept`], with what forward has left there.
     pub kept: &'a mut [T],
     pub scratch: &'a mut [T],
 }
@@ -164,8 +166,9 @@ pub(crate) trait Layer<T: Element>: Send + Sync + Debug {
     }
 
     /// Whether a network's images are better read where they lie in memory than copied into the arena first. Layers with bf16
-    /// operands, which round an image and come back to it, lose more than the copy takes (5 to 10 %, measured).
-    fn reads_images_in_place(&self) -> bool {
+    /// operands, which round an image and come back to it unless they defer, lose more than the copy takes (5 to 10 %,
+    /// measured).
+    fn reads_images_in_place(&self, _defers: bool) -> bool {
         true
     }
 
@@ -222,7 +225,7 @@ pub(crate) struct WholeBatch<'a, T> {
     pub input: InChunks<'a, T>,
     /// The gradient by the output, as backward has left it.
     pub grad_output: InChunks<'a, T>,
-    /// What backward has left in [`Backward::kept`].
+    /// What forward and backward have left in [`Backward::kept`].
     pub kept: InChunks<'a, T>,
 }
 
@@ -258,6 +261,15 @@ pub(crate) trait Deferring<T: Element>: Sync {
     /// Makes the gradient by the rows of the weight that begin with number `first`, where a block does: as many as `gradient`
     /// has room for, a block or the rest.
     fn weight_gradient(&self, first: usize, batch: &WholeBatch<'_, T>, gradient: &mut [T]);
+
+    /// Which of the layer's [pieces](Layer::pieces) is made of the block that begins with number `first` and of nothing
+    /// else, where one is: whoever changes the block then packs it at once.
+    fn piece(&self, _first: usize) -> Option<usize> {
+        None
+    }
+
+    /// Makes that piece of the block's numbers.
+    fn pack_block(&self, _first: usize, _block: &[T], _packed: &mut [T]) {}
 }
 
 /// A layer that can multiply the images of a whole batch with some rows of its weight, so that a thread need only read the

@@ -1,7 +1,7 @@
 //! The products of Muon's iteration with bf16 operands, from row-major matrices in slices, without allocation.
 
 use percept_kernels::bf16::arrange::{convert, pack, turn};
-use percept_kernels::bf16::product::{Output, Windows, multiply, packed_len};
+use percept_kernels::bf16::product::{Output, TileOrder, Windows, multiply, packed_len};
 use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE, storage, storage_len};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;
@@ -33,7 +33,12 @@ pub(super) struct Rounded<'m> {
 /// Rows of so many numbers, in whole segments.
 fn rows(count: usize, columns: usize) -> Windows<'static> {
     let segments = &SEGMENTS[..columns.div_ceil(SEGMENT)];
-    Windows { image_pitch: 0, rows: Grid::line(count, columns.next_multiple_of(SEGMENT)), segments }
+    Windows {
+        image_pitch: 0,
+        rows: Grid::line(count, columns.next_multiple_of(SEGMENT)),
+        segments,
+        tiles: TileOrder::ByColumns,
+    }
 }
 
 /// bf16 numbers of the left operand.

@@ -17,7 +17,16 @@ pub(super) unsafe fn convert(from: &[f32], channels: usize, to: &mut [Bf16], to_
         unsafe { convert_run(from.as_ptr(), from.len(), to.as_mut_ptr()) };
         return;
     }
-    for (from, to) in from.chunks_exact(channels).zip(to.chunks_exact_mut(to_channels)) {
+    let rows = from.chunks_exact(channels).zip(to.chunks_exact_mut(to_channels));
+    if channels > 2 * COLUMNS {
+        for (from, to) in rows {
+            // SAFETY: a row of `to` has more numbers.
+            unsafe { convert_run(from.as_ptr(), from.len(), to.as_mut_ptr()) };
+            to[from.len()..].fill(Bf16::ZERO);
+        }
+        return;
+    }
+    for (from, to) in rows {
         for start in (0..to_channels).step_by(16) {
             let lanes = mask(channels.saturating_sub(start));
             // SAFETY: the mask ends with `from`; `to` is whole 16s.
@@ -30,6 +39,9 @@ pub(super) unsafe fn convert(from: &[f32], channels: usize, to: &mut [Bf16], to_
     }
 }
 
+/// How many numbers before it converts them a row of numbers is fetched: images come from memory.
+const AHEAD: usize = 1024;
+
 /// # Safety
 /// As [`convert`]; `len` numbers can be read and written.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
@@ -38,6 +50,10 @@ unsafe fn convert_run(from: *const f32, len: usize, to: *mut Bf16) {
     unsafe {
         let whole = len / 32 * 32;
         for start in (0..whole).step_by(32) {
+            for line in [0, 16] {
+                let ahead = from.wrapping_add(start + line + AHEAD);
+                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+            }
             let low = _mm512_loadu_ps(from.add(start));
             let high = _mm512_loadu_ps(from.add(start + 16));
             let rounded: __m512i = core::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
@@ -82,19 +98,43 @@ pub(super) unsafe fn pack<'a>(
     packed: &mut [Bf16],
 ) {
     let order = interleaving();
-    let starts = (0..columns).step_by(COLUMNS);
-    for (start, panel) in starts.zip(packed.chunks_exact_mut((segments * TILE).max(1))) {
-        for (k, pair) in panel.chunks_exact_mut(2 * COLUMNS).enumerate() {
-            // SAFETY: the masks end with the rows; `pair` is 64 bytes.
-            unsafe {
-                let [first, second] = [2 * k, 2 * k + 1].map(|k| {
-                    let numbers = super::some_of(row(k), start, columns);
-                    _mm512_maskz_loadu_ps(mask(numbers.len()), numbers.as_ptr())
-                });
-                _mm512_storeu_si512(pair.as_mut_ptr().cast(), pairs(first, second, order));
+    let panel = segments * TILE;
+    for k in 0..segments * SEGMENT / 2 {
+        let rows = [row(2 * k), row(2 * k + 1)];
+        for row in rows {
+            assert!(row.is_empty() || row.len() == columns, "length of a row");
+        }
+        let whole = if rows.iter().any(|row| row.is_empty()) { 0 } else { columns / COLUMNS };
+        let to = packed.as_mut_ptr().wrapping_add(k * 2 * COLUMNS);
+        // SAFETY: whole vectors lie inside the rows, and so do the others' first lanes; a panel has 64 bytes for each pair of
+        // rows.
+        unsafe {
+            for index in 0..whole {
+                let [first, second] =
+                    rows.map(|row| _mm512_loadu_ps(row.as_ptr().add(index * COLUMNS)));
+                _mm512_storeu_si512(to.add(index * panel).cast(), pairs(first, second, order));
+            }
+            for index in whole..columns.div_ceil(COLUMNS) {
+                let [first, second] = rows.map(|row| some_of(row, index * COLUMNS));
+                _mm512_storeu_si512(to.add(index * panel).cast(), pairs(first, second, order));
             }
         }
     }
+}
+
+/// Up to 16 numbers of a row from `start` on; zeros of an empty one, which is not touched: a load without lanes from an
+/// address that does not exist takes a hundred cycles.
+///
+/// # Safety
+/// The processor has the features; `start` is less than a row's length.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn some_of(row: &[f32], start: usize) -> __m512 {
+    if row.is_empty() {
+        return _mm512_setzero_ps();
+    }
+    // SAFETY: the mask ends with the row.
+    unsafe { _mm512_maskz_loadu_ps(mask(row.len() - start), row.as_ptr().add(start)) }
 }
 
 /// # Safety
@@ -164,6 +204,36 @@ pub(super) unsafe fn gather_planes(
         for (to, row) in tile.chunks_exact_mut(SEGMENT).zip(transposed(rows)) {
             // SAFETY: `to` is 64 bytes.
             unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), row) };
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the features; the lengths are those that `turn_rows` checks.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn turn_rows(from: &[Bf16], pitch: usize, count: usize, to: &mut [Bf16]) {
+    let order = core::array::from_fn(|lane: usize| (lane / 2 + 32 * (lane % 2)) as u16);
+    // SAFETY: both are 64 bytes of plain numbers.
+    let first_half: __m512i = unsafe { core::mem::transmute::<[u16; 32], _>(order) };
+    let second_half = _mm512_add_epi16(first_half, _mm512_set1_epi16(16));
+    for (index, two) in to.chunks_mut(2 * TILE).enumerate() {
+        let mut halves = [[_mm512_setzero_si512(); 16]; 2];
+        let [low, high] = &mut halves;
+        for (pair, (low, high)) in low.iter_mut().zip(high).enumerate() {
+            let read = |row: usize| match from.get(row * pitch + index * SEGMENT..) {
+                // SAFETY: a row has whole 32s.
+                Some(at) if row < count => unsafe { _mm512_loadu_si512(at.as_ptr().cast()) },
+                _ => _mm512_setzero_si512(),
+            };
+            let (a, b) = (read(2 * pair), read(2 * pair + 1));
+            *low = _mm512_permutex2var_epi16(a, first_half, b);
+            *high = _mm512_permutex2var_epi16(a, second_half, b);
+        }
+        for (tile, rows) in two.chunks_exact_mut(TILE).zip(halves) {
+            for (to, row) in tile.chunks_exact_mut(SEGMENT).zip(transposed(rows)) {
+                // SAFETY: `to` is 64 bytes.
+                unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), row) };
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use super::input_gradient::InputGradient;
 use super::planes::WeightGradient;
 use percept_kernels::activation;
 use percept_kernels::bf16::arrange::{order, pack};
-use percept_kernels::bf16::product::{Output, Windows, multiply, packed_len};
+use percept_kernels::bf16::product::{Output, TileOrder, Windows, multiply, packed_len};
 use percept_kernels::bf16::{Bf16, COLUMNS, storage, storage_len, stored};
 use percept_kernels::isa::Isa;
 use percept_kernels::product::Grid;
@@ -59,7 +59,12 @@ impl Bf16ConvLayer {
 
     fn windows(&self) -> Windows<'_> {
         let image_pitch = self.frame.image_pitch();
-        Windows { image_pitch, rows: self.rows, segments: &self.segments.offsets }
+        Windows {
+            image_pitch,
+            rows: self.rows,
+            segments: &self.segments.offsets,
+            tiles: TileOrder::ByColumns,
+        }
     }
 
     fn output(&self) -> Output {
@@ -148,7 +153,7 @@ impl Layer<f32> for Bf16ConvLayer {
         false
     }
 
-    fn reads_images_in_place(&self) -> bool {
+    fn reads_images_in_place(&self, _: bool) -> bool {
         false
     }
 

@@ -85,7 +85,7 @@ impl Layer<f32> for Bf16ConvPoolLayer {
         false
     }
 
-    fn reads_images_in_place(&self) -> bool {
+    fn reads_images_in_place(&self, _: bool) -> bool {
         false
     }
 
@@ -103,6 +103,7 @@ impl Layer<f32> for Bf16ConvPoolLayer {
                 second: &[],
                 output: convolved,
                 saved: &mut [],
+                kept: &mut [],
                 scratch,
                 statistics: &mut [],
                 ..pass

@@ -7,10 +7,11 @@ use super::super::{
 };
 use percept_kernels::bf16::arrange::{self, Pixels, gather_pairs, gather_planes, order, pack};
 use percept_kernels::bf16::product::{
-    Output, Planes, ROWS, RowTile, Tap, Windows, multiply, multiply_transposed, packed_len,
+    Output, Planes, ROWS, RowTile, Tap, TileOrder, Windows, multiply, multiply_transposed,
+    packed_len,
 };
 use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE, storage, storage_len, stored};
-use percept_kernels::isa::Isa;
+use percept_kernels::isa::{Bf16Unit, Isa};
 use percept_kernels::product::Grid;
 use percept_kernels::{activation, channels};
 use std::ops::Range;
@@ -44,11 +45,12 @@ struct Side {
     from: usize,
     to: usize,
     segments: Vec<usize>,
+    tiles: TileOrder,
 }
 
 impl Side {
-    fn new(from: usize, to: usize) -> Self {
-        Self { from, to, segments: (0..from).step_by(SEGMENT).collect() }
+    fn new(from: usize, to: usize, tiles: TileOrder) -> Self {
+        Self { from, to, segments: (0..from).step_by(SEGMENT).collect(), tiles }
     }
 
     /// Numbers of an image's row, whole segments.
@@ -63,7 +65,7 @@ impl Side {
 
     fn windows(&self, images: usize) -> Windows<'_> {
         let rows = Grid::line(images, self.pitch());
-        Windows { image_pitch: 0, rows, segments: &self.segments }
+        Windows { image_pitch: 0, rows, segments: &self.segments, tiles: self.tiles }
     }
 
     /// bf16 numbers of the rounded rows.
@@ -71,8 +73,9 @@ impl Side {
         self.windows(images).span(1).expect("a checked layer's rows fit into the address space")
     }
 
+    /// The product; returns the rounded rows.
     #[allow(clippy::too_many_arguments)]
-    fn run(
+    fn run<'a>(
         &self,
         isa: Isa,
         images: usize,
@@ -81,8 +84,8 @@ impl Side {
         bias: &[f32],
         relu: bool,
         to: &mut [f32],
-        scratch: &mut [f32],
-    ) {
+        scratch: &'a mut [f32],
+    ) -> &'a [Bf16] {
         let rows = storage(scratch);
         let (rounded, rest) = rows[..self.rows_len(images)].split_at_mut(images * self.pitch());
         arrange::convert(isa, from, self.from, rounded, self.pitch());
@@ -92,6 +95,7 @@ impl Side {
         let left = &stored(scratch)[..self.rows_len(images)];
         let right = &stored(packed)[..self.packed_len()];
         multiply(isa, 1, &self.windows(images), left, right, bias, &output, to);
+        left
     }
 }
 
@@ -104,6 +108,15 @@ fn row_tile(index: usize, features: usize) -> RowTile {
         out_rows: core::array::from_fn(|row| (first % BLOCK_ROWS + row) as u32),
         first_tap: 0,
         taps: 1,
+    }
+}
+
+/// The forward weight's tiles: by segments, so that the thread that changes rows of the weight packs them and no number of
+/// the weight itself goes from one core to another; AMX reads its tiles fastest where a product's lie together.
+fn forward_order(isa: Isa) -> TileOrder {
+    match isa.bf16_unit() {
+        Bf16Unit::Tiles => TileOrder::ByColumns,
+        Bf16Unit::Dot | Bf16Unit::Widened => TileOrder::BySegments,
     }
 }
 
@@ -124,8 +137,10 @@ impl Bf16DenseLayer {
             bias,
             norm,
             relu,
-            forward: Side::new(in_features, out_features),
-            backward: purpose.wants_grad_input().then(|| Side::new(out_features, in_features)),
+            forward: Side::new(in_features, out_features, forward_order(isa)),
+            backward: purpose
+                .wants_grad_input()
+                .then(|| Side::new(out_features, in_features, TileOrder::ByColumns)),
             tiles: (0..in_features.div_ceil(ROWS))
                 .map(|index| row_tile(index, in_features))
                 .collect(),
@@ -179,11 +194,18 @@ impl Bf16DenseLayer {
         let segments = images.div_ceil(SEGMENT);
         let (planes, pairs) = to.split_at_mut(storage_len(self.planes_len(images)));
         let planes = &mut storage(planes)[..self.planes_len(images)];
-        let pairs = &mut storage(pairs)[..self.pairs_len(images)];
-        let pixels = |pitch: usize| Pixels::Line { pitch, count: images };
-        gather_planes(isa, input, pixels(inputs), inputs, segments, planes);
-        let count = segments * SEGMENT / 2;
-        gather_pairs(isa, grad_output, pixels(outputs), 0, outputs, count, pairs);
+        let pixels = Pixels::Line { pitch: inputs, count: images };
+        gather_planes(isa, input, pixels, inputs, segments, planes);
+        self.gather_pairs(isa, grad_output, pairs);
+    }
+
+    /// The output's part of [`gather`](Self::gather).
+    fn gather_pairs(&self, isa: Isa, grad_output: &[f32], to: &mut [f32]) {
+        let images = grad_output.len() / self.out_features;
+        let pairs = &mut storage(to)[..self.pairs_len(images)];
+        let pixels = Pixels::Line { pitch: self.out_features, count: images };
+        let count = images.next_multiple_of(SEGMENT) / 2;
+        gather_pairs(isa, grad_output, pixels, 0, self.out_features, count, pairs);
     }
 
     /// Adds the gradient by the block of the weight that begins with a tile. `from` is what [`gather`](Self::gather) has
@@ -224,21 +246,53 @@ impl Bf16DenseLayer {
         }
     }
 
-    /// bf16 numbers of 16 columns of the packed weight.
-    fn panel_len(&self) -> usize {
-        self.forward.segments.len() * TILE
+    /// The parts in which the forward weight is packed: segments and columns of each, in the order of the tiles.
+    fn parts(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        let (segments, columns) = (self.forward.segments.len(), self.out_features);
+        let (rows, width) = match self.forward.tiles {
+            TileOrder::ByColumns => (segments.max(1), COLUMNS),
+            TileOrder::BySegments => (BLOCK_ROWS / SEGMENT, columns),
+        };
+        let end = |start: usize, step: usize, end: usize| end.min(start + step);
+        (0..columns).step_by(width).flat_map(move |column| {
+            (0..segments).step_by(rows).map(move |segment| {
+                (segment..end(segment, rows, segments), column..end(column, width, columns))
+            })
+        })
     }
 
-    /// Packs some columns of the weight.
-    fn pack_columns(&self, weight: &[f32], columns: Range<usize>, packed: &mut [f32]) {
-        let (inputs, outputs, segments) =
-            (self.in_features, self.out_features, self.forward.segments.len());
-        let packed = &mut storage(packed)[..packed_len(segments, columns.len())];
-        let row = |k: usize| {
-            if k < inputs { &weight[k * outputs..][columns.clone()] } else { &[][..] }
+    /// Packs some rows (as segments) and columns of the weight, of which `weight` has those from `first_row` on.
+    fn pack_part(
+        &self,
+        (first_row, weight): (usize, &[f32]),
+        part: (Range<usize>, Range<usize>),
+        packed: &mut [f32],
+    ) {
+        let ((segments, columns), outputs) = (part, self.out_features);
+        let packed = &mut storage(packed)[..packed_len(segments.len(), columns.len())];
+        let together = match self.forward.tiles {
+            TileOrder::ByColumns => segments.len(),
+            TileOrder::BySegments => 1,
         };
-        pack(self.isa, segments, columns.len(), row, packed);
-        order(self.isa, outputs, columns, packed);
+        let tiles = packed.chunks_exact_mut(packed_len(together, columns.len()).max(1));
+        for (segment, tiles) in segments.step_by(together.max(1)).zip(tiles) {
+            let row = |k: usize| match segment * SEGMENT + k {
+                k if k < self.in_features => &weight[(k - first_row) * outputs..][columns.clone()],
+                _ => &[][..],
+            };
+            pack(self.isa, together, columns.len(), row, tiles);
+            order(self.isa, outputs, columns.clone(), tiles);
+        }
+    }
+
+    /// Packs the forward weight.
+    fn pack_forward(&self, weight: &[f32], mut packed: &mut [f32]) {
+        for part in self.parts() {
+            let len = storage_len(packed_len(part.0.len(), part.1.len()));
+            let (here, rest) = packed.split_at_mut(len);
+            self.pack_part((0, weight), part, here);
+            packed = rest;
+        }
     }
 
     /// Packs the transposed weight.
@@ -279,11 +333,11 @@ impl Layer<f32> for Bf16DenseLayer {
         match self.norm {
             Some(eps) => {
                 let fold = Fold::new(self.bias.then_some(bias), eps, norm, buffers);
-                self.pack_columns(&fold.scaled(weight), 0..self.out_features, packed_weight);
+                self.pack_forward(&fold.scaled(weight), packed_weight);
                 packed_bias[..self.out_features].copy_from_slice(&fold.shift);
             }
             None => {
-                self.pack_columns(weight, 0..self.out_features, packed_weight);
+                self.pack_forward(weight, packed_weight);
                 packed_bias[..bias.len()].copy_from_slice(bias);
             }
         }
@@ -292,20 +346,20 @@ impl Layer<f32> for Bf16DenseLayer {
         }
     }
 
-    /// The forward weight's columns, 16 at a time, and the rest.
+    /// The parts of the forward weight, and the rest.
     fn pieces(&self) -> Vec<usize> {
-        let panel = storage_len(self.panel_len());
-        let panels = self.out_features.div_ceil(COLUMNS);
-        let mut pieces = vec![panel; panels];
-        pieces.push(self.needs(1).packed - panels * panel);
+        let len = |(segments, columns): (Range<usize>, Range<usize>)| {
+            storage_len(packed_len(segments.len(), columns.len()))
+        };
+        let mut pieces: Vec<_> = self.parts().map(len).collect();
+        pieces.push(self.needs(1).packed - pieces.iter().sum::<usize>());
         pieces
     }
 
     fn pack_piece(&self, piece: usize, parameters: &[f32], _: &[f32], packed: &mut [f32]) {
         let (weight, bias) = parameters.split_at(self.weight_len());
-        let columns = self.out_features.saturating_sub(piece * COLUMNS).min(COLUMNS);
-        if columns > 0 {
-            return self.pack_columns(weight, piece * COLUMNS..piece * COLUMNS + columns, packed);
+        if let Some(part) = self.parts().nth(piece) {
+            return self.pack_part((0, weight), part, packed);
         }
         let (packed_bias, backward) = packed.split_at_mut(self.bias_len());
         packed_bias[..bias.len()].copy_from_slice(bias);
@@ -323,15 +377,19 @@ impl Layer<f32> for Bf16DenseLayer {
         (chunk <= SEGMENT).then_some(self as &dyn Deferring<f32>)
     }
 
-    fn reads_images_in_place(&self) -> bool {
-        false
+    fn reads_images_in_place(&self, defers: bool) -> bool {
+        defers
     }
 
     fn forward(&self, pass: Forward<'_, f32>) {
         let (weight, rest) = pass.packed.split_at(storage_len(self.forward.packed_len()));
         let bias = &rest[..self.bias_len()];
         let Forward { isa, images, input, output, scratch, .. } = pass;
-        self.forward.run(isa, images, input, weight, bias, self.relu, output, scratch);
+        let rows = self.forward.run(isa, images, input, weight, bias, self.relu, output, scratch);
+        if !pass.kept.is_empty() {
+            let planes = &mut storage(pass.kept)[..self.planes_len(images)];
+            arrange::turn_rows(isa, rows, self.forward.pitch(), images, planes);
+        }
     }
 
     fn backward(&self, mut pass: Backward<'_, f32>) {
@@ -339,7 +397,10 @@ impl Layer<f32> for Bf16DenseLayer {
             activation::relu_mask(pass.isa, pass.output, pass.grad_output);
         }
         match pass.sums {
-            Sums::Defer => self.gather(pass.isa, pass.input, pass.grad_output, pass.kept),
+            Sums::Defer => {
+                let pairs = &mut pass.kept[storage_len(self.planes_len(pass.images))..];
+                self.gather_pairs(pass.isa, pass.grad_output, pairs);
+            }
             Sums::Begin | Sums::Add => self.add_weight_gradient(&mut pass),
         }
         if self.bias {
@@ -359,6 +420,18 @@ impl Layer<f32> for Bf16DenseLayer {
 impl Deferring<f32> for Bf16DenseLayer {
     fn block(&self, _threads: usize) -> usize {
         BLOCK_ROWS * self.out_features
+    }
+
+    fn piece(&self, first: usize) -> Option<usize> {
+        let by_rows = self.forward.tiles == TileOrder::BySegments && self.norm.is_none();
+        by_rows.then_some(first / self.out_features / BLOCK_ROWS)
+    }
+
+    fn pack_block(&self, first: usize, block: &[f32], packed: &mut [f32]) {
+        let first_row = first / self.out_features;
+        if let Some(part) = self.parts().nth(first_row / BLOCK_ROWS) {
+            self.pack_part((first_row, block), part, packed);
+        }
     }
 
     fn weight_gradient(&self, first: usize, batch: &WholeBatch<'_, f32>, gradient: &mut [f32]) {

@@ -3,7 +3,7 @@
 use super::super::conv::Geometry;
 use super::super::conv_gradient::{Remainder, reach, remainders};
 use super::frame::{Bf16Frame, NOTHING, span};
-use percept_kernels::bf16::product::{Output, Windows, multiply, packed_len};
+use percept_kernels::bf16::product::{Output, TileOrder, Windows, multiply, packed_len};
 use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE, arrange, storage, storage_len, stored};
 use percept_kernels::isa::Isa;
 use percept_kernels::pad::Frame;
@@ -206,6 +206,11 @@ impl Phase {
     }
 
     fn windows(&self, frame: &Bf16Frame) -> Windows<'_> {
-        Windows { image_pitch: frame.image_pitch(), rows: self.rows, segments: &self.offsets }
+        Windows {
+            image_pitch: frame.image_pitch(),
+            rows: self.rows,
+            segments: &self.offsets,
+            tiles: TileOrder::ByColumns,
+        }
     }
 }
