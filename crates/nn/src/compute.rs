@@ -1,5 +1,6 @@
 //! How a network's arithmetic is done: on which instruction set, in which precision, with which algorithms.
 
+use crate::describe::Description;
 use percept_kernels::isa::{Bf16Unit, Isa};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -27,10 +28,14 @@ pub enum Precision {
     Bf16,
 }
 
-/// Operations of an image's prediction from which on a network is faster with pairs of bf16 operands. On Zen 5 those of 0.2 to
-/// 0.9 million operations took 0.97 to 1.11 times as long, those of 9 million and more 0.6 to 0.8 times
-/// (docs/decisions/bf16.md).
+/// Operations of an image's prediction from which on a network with convolutions trains faster with pairs of bf16 operands. On
+/// Zen 5 those of 0.7 and 0.8 million operations took 1.07 and 1.11 times as long, those of 9 million and more 0.6 to
+/// 0.8 times (docs/decisions/bf16.md).
 pub const WORTH_PAIRS: u64 = 3_000_000;
+
+/// The same for a network without convolutions: of 16,000 operations it took 1.05 to 1.14 times as long, of 51,000 and more
+/// 0.5 to 0.95 times.
+pub const WORTH_PAIRS_DENSE: u64 = 50_000;
 
 impl Compute {
     /// Fp32 on an instruction set, with the fastest algorithms.
@@ -50,14 +55,15 @@ impl Precision {
     /// Every precision.
     pub const ALL: [Self; 2] = [Self::Fp32, Self::Bf16];
 
-    /// The faster one for training a network of so many operations an image on an instruction set: bf16 where it comes in
-    /// tiles, 16 times as many operations as fp32. Pairs are twice as many on some processors (half as many on others), and
-    /// worth the rounding of operands from some size on.
+    /// The faster one for training a network on an instruction set: bf16 where it comes in tiles, 16 times as many operations
+    /// as fp32. Pairs are twice as many on some processors (half as many on others), and worth the rounding of operands
+    /// from some size on.
     #[must_use]
-    pub fn fastest(isa: Isa, operations: u64) -> Self {
+    pub fn fastest(isa: Isa, network: &Description) -> Self {
+        let least = if network.convolves() { WORTH_PAIRS } else { WORTH_PAIRS_DENSE };
         match isa.bf16_unit() {
             Bf16Unit::Tiles => Self::Bf16,
-            Bf16Unit::Dot if isa.has_fast_pairs() && operations >= WORTH_PAIRS => Self::Bf16,
+            Bf16Unit::Dot if isa.has_fast_pairs() && network.operations() >= least => Self::Bf16,
             Bf16Unit::Dot | Bf16Unit::Widened => Self::Fp32,
         }
     }
@@ -85,18 +91,37 @@ impl FromStr for Precision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::NetworkSpec;
 
     #[test]
     fn pairs_are_taken_where_they_are_fast_and_the_network_is_large() {
+        let description = |layer: &str| {
+            let tail = "{ kind = \"flatten\" }, { kind = \"dense\", out_features = 1 }";
+            let text = format!("name = \"x\"\ninput = [40, 40, 1]\nlayers = [{layer}, {tail}]");
+            Description::new(&NetworkSpec::from_toml(&text).unwrap()).unwrap()
+        };
+        let conv = |channels: usize| {
+            format!("{{ kind = \"conv\", out_channels = {channels}, kernel_size = 3 }}")
+        };
+        let dense = |features: usize| {
+            format!("{{ kind = \"flatten\" }}, {{ kind = \"dense\", out_features = {features} }}")
+        };
+        let networks = [conv(4), conv(128), dense(4), dense(40)].map(|layer| description(&layer));
+        let inside = format!(
+            "{{ kind = \"residual\", layers = [{}] }}",
+            conv(1).replace("= 3", "= 3, padding = 1")
+        );
+        assert!(description(&inside).convolves(), "a convolution inside a block");
+        let enough = [false, true, false, true];
         for isa in Isa::available_with_units() {
-            let [small, large] = [0, WORTH_PAIRS].map(|size| Precision::fastest(isa, size));
-            let expected = match isa.bf16_unit() {
-                Bf16Unit::Widened => [Precision::Fp32; 2],
-                Bf16Unit::Dot if isa.has_fast_pairs() => [Precision::Fp32, Precision::Bf16],
-                Bf16Unit::Dot => [Precision::Fp32; 2],
-                Bf16Unit::Tiles => [Precision::Bf16; 2],
-            };
-            assert_eq!([small, large], expected, "{isa}");
+            for (network, enough) in networks.iter().zip(enough) {
+                let expected = match isa.bf16_unit() {
+                    Bf16Unit::Tiles => Precision::Bf16,
+                    Bf16Unit::Dot if isa.has_fast_pairs() && enough => Precision::Bf16,
+                    Bf16Unit::Dot | Bf16Unit::Widened => Precision::Fp32,
+                };
+                assert_eq!(Precision::fastest(isa, network), expected, "{isa}: {network:?}");
+            }
         }
     }
 }

@@ -45,6 +45,13 @@ pub struct LayerInfo {
     pub shortcut: Vec<Self>,
 }
 
+impl LayerInfo {
+    fn convolves(&self) -> bool {
+        let inside = || self.main.iter().chain(&self.shortcut).any(Self::convolves);
+        matches!(self.spec, LayerSpec::Conv(_)) || inside()
+    }
+}
+
 /// A checked network without its numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
@@ -93,6 +100,12 @@ impl Description {
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.layers.iter().map(|layer| layer.operations).sum()
+    }
+
+    /// Whether a layer is a convolution, inside a residual block too.
+    #[must_use]
+    pub fn convolves(&self) -> bool {
+        self.layers.iter().any(LayerInfo::convolves)
     }
 
     /// Numbers that the parameters of a layer have.

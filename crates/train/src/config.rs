@@ -125,9 +125,11 @@ impl Config {
     #[must_use]
     pub fn compute(&self, isa: Isa) -> Compute {
         // A network that cannot be is refused where it is made.
-        let operations =
-            || Description::new(&self.network).map_or(0, |network| network.operations());
-        let precision = self.precision.unwrap_or_else(|| Precision::fastest(isa, operations()));
+        let fastest = || match Description::new(&self.network) {
+            Ok(network) => Precision::fastest(isa, &network),
+            Err(_) => Precision::default(),
+        };
+        let precision = self.precision.unwrap_or_else(fastest);
         Compute { isa, precision, winograd: self.winograd }
     }
 

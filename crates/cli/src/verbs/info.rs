@@ -6,7 +6,7 @@ use crate::output;
 use crate::text_table::{self, Side};
 use clap::Args;
 use percept::kernels::isa::{Bf16Unit, Isa};
-use percept::nn::compute::{Precision, WORTH_PAIRS};
+use percept::nn::compute::{Precision, WORTH_PAIRS, WORTH_PAIRS_DENSE};
 use percept::nn::describe::Description;
 use percept::train::presets::{self, Preset};
 use serde_json::{Value, json};
@@ -47,13 +47,17 @@ fn bf16_unit(in_use: Isa) -> &'static str {
 
 /// What `auto` takes.
 fn precision(in_use: Isa) -> String {
-    let [small, large] = [0, WORTH_PAIRS].map(|operations| Precision::fastest(in_use, operations));
-    let least = WORTH_PAIRS / 1_000_000;
-    let below = format!(", {small} below {least} M operations");
-    format!(
-        "{large} when training{} (change with --precision)",
-        if small == large { "" } else { &below }
-    )
+    let (large, small) = match in_use.bf16_unit() {
+        Bf16Unit::Tiles => (Precision::Bf16, String::new()),
+        Bf16Unit::Dot if in_use.has_fast_pairs() => {
+            let (millions, thousands) = (WORTH_PAIRS / 1_000_000, WORTH_PAIRS_DENSE / 1_000);
+            let fp32 = Precision::Fp32;
+            let least = format!("{millions} M operations or, without convolutions, {thousands} k");
+            (Precision::Bf16, format!(", {fp32} below {least}"))
+        }
+        Bf16Unit::Dot | Bf16Unit::Widened => (Precision::Fp32, String::new()),
+    };
+    format!("{large} when training{small} (change with --precision)")
 }
 
 fn threads() -> usize {
