@@ -6,7 +6,7 @@ use percept_kernels::isa::Isa;
 use percept_kernels::random::{Draws, Purpose};
 use percept_nn::compute::{Compute, Precision};
 use percept_nn::diverged::Culprit;
-use percept_nn::engine::{Engine, EngineSettings};
+use percept_nn::engine::{Engine, EngineSettings, Trunk};
 use percept_nn::loss::{LossSettings, Target};
 use percept_nn::network::Network;
 use percept_nn::optim::{Muon, OptimizerSpec, Sgd};
@@ -125,6 +125,33 @@ fn threads_and_the_place_of_the_images_change_no_bit() {
             assert!(train(&source, threads) == one, "{precision}, {threads} threads");
             assert!(train(&fetched, threads) == one, "{precision}, {threads} threads, fetched");
         }
+    }
+}
+
+/// What is packed right behind the update of its rows, and kept, is what packing everything before a step gives.
+#[test]
+fn weights_packed_as_they_change_are_those_packed_anew() {
+    let (pixels, labels) = examples();
+    let source = InMemory { pixels: &pixels, labels: &labels };
+    for (precision, frozen) in Precision::ALL.into_iter().flat_map(|p| [(p, false), (p, true)]) {
+        let new = || {
+            let engine = engine(DENSE, settings(precision, 8, 2));
+            // The first layer's weight and bias change from the third step on.
+            let trunk = Trunk { parameters: 2, frozen_steps: 2, rate: 0.5 };
+            if frozen { engine.with_trunk(trunk).unwrap() } else { engine }
+        };
+        let (mut kept, mut anew) = (new(), new());
+        let step = |engine: &mut Engine| engine.step(&source, 37, 1.0).unwrap().loss.to_bits();
+        for index in 0..6 {
+            let (values, buffers) =
+                (anew.network().values().to_vec(), anew.network().buffer_values().to_vec());
+            anew.set_numbers(&values, &buffers);
+            assert_eq!(step(&mut kept), step(&mut anew), "{precision}, step {index}");
+        }
+        let values = new().network().values().to_vec();
+        let first = step(&mut new());
+        kept.set_numbers(&values, &[]);
+        assert_eq!(step(&mut kept), first, "{precision}: numbers that were put in are taken");
     }
 }
 
