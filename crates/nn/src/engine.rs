@@ -582,19 +582,21 @@ fn parts<T: Element>(
 /// piece lies that is: it is packed by the thread that has just changed the part.
 fn pieces<T: Element>(plan: &Plan<T>, parts: &[Part<T>]) -> (Pieces, Pieces, Vec<Range<usize>>) {
     let all: Vec<_> = plan.pieces().collect();
-    let mut others = all.clone();
-    let of_part = |part: &Part<T>| {
-        let (node, first) = part.deferred?;
-        let piece = plan.deferring(node)?.piece(first)?;
-        let range = all.iter().find(|(name, _)| *name == (node, piece)).map(|(_, range)| range)?;
-        others.retain(|(name, _)| *name != (node, piece));
-        Some(range.clone())
-    };
-    let next = |end: &mut usize, range: Option<Range<usize>>| {
-        let range = range.unwrap_or(*end..*end);
-        *end = range.end;
-        Some(range)
-    };
-    let of_parts = parts.iter().map(of_part).scan(0, next).collect();
+    let (mut others, mut of_parts, mut end) = (all.clone(), Vec::new(), 0);
+    for part in parts {
+        let made = part.deferred.and_then(|(node, first)| {
+            let piece = plan.deferring(node)?.piece(first)?;
+            all.iter().find(|(name, _)| *name == (node, piece))
+        });
+        // Parts of a block are handed out in order; a piece that lies before those of earlier parts stays with the others.
+        match made.filter(|(_, range)| range.start >= end) {
+            Some((name, range)) => {
+                others.retain(|(other, _)| other != name);
+                end = range.end;
+                of_parts.push(range.clone());
+            }
+            None => of_parts.push(end..end),
+        }
+    }
     (Pieces::new(all), Pieces::new(others), of_parts)
 }

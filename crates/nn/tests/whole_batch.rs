@@ -35,6 +35,18 @@ const MIXED: &str = r#"
     ]
 "#;
 
+/// Dense layers side by side.
+const FORKED: &str = r#"
+    input = [12, 12, 1]
+    layers = [
+        { kind = "flatten" },
+        { kind = "residual", layers = [
+            { kind = "dense", out_features = 40 }, { kind = "relu" }, { kind = "dense", out_features = 37 },
+        ], shortcut = [{ kind = "dense", out_features = 37 }] },
+        { kind = "relu" }, { kind = "dense", out_features = 5 },
+    ]
+"#;
+
 /// Chunks of up to 5 of 37 images: eight of them.
 fn settings(precision: Precision, lanes: usize, threads: usize) -> EngineSettings {
     EngineSettings {
@@ -79,7 +91,8 @@ impl Source<f32> for Fetched<'_> {
 fn the_gradient_is_that_of_the_lanes_added_up() {
     let (pixels, labels) = examples();
     let source = InMemory { pixels: &pixels, labels: &labels };
-    for (text, precision) in [DENSE, MIXED].into_iter().flat_map(|t| Precision::ALL.map(|p| (t, p)))
+    for (text, precision) in
+        [DENSE, MIXED, FORKED].into_iter().flat_map(|t| Precision::ALL.map(|p| (t, p)))
     {
         // As many lanes as chunks; fewer.
         let [mut whole, mut added] =
@@ -111,7 +124,8 @@ fn threads_and_the_place_of_the_images_change_no_bit() {
     let (pixels, labels) = examples();
     let source = InMemory { pixels: &pixels, labels: &labels };
     let fetched = Fetched(source);
-    for (text, precision) in [DENSE, MIXED].into_iter().flat_map(|t| Precision::ALL.map(|p| (t, p)))
+    for (text, precision) in
+        [DENSE, MIXED, FORKED].into_iter().flat_map(|t| Precision::ALL.map(|p| (t, p)))
     {
         let train = |source: &dyn Source<f32>, threads: usize| {
             let mut engine = engine(text, settings(precision, 8, threads));
@@ -133,9 +147,12 @@ fn threads_and_the_place_of_the_images_change_no_bit() {
 fn weights_packed_as_they_change_are_those_packed_anew() {
     let (pixels, labels) = examples();
     let source = InMemory { pixels: &pixels, labels: &labels };
-    for (precision, frozen) in Precision::ALL.into_iter().flat_map(|p| [(p, false), (p, true)]) {
+    let cases = [(DENSE, false), (DENSE, true), (FORKED, false), (MIXED, false)];
+    for (precision, (text, frozen)) in
+        Precision::ALL.into_iter().flat_map(|p| cases.map(|case| (p, case)))
+    {
         let new = || {
-            let engine = engine(DENSE, settings(precision, 8, 2));
+            let engine = engine(text, settings(precision, 8, 2));
             // The first layer's weight and bias change from the third step on.
             let trunk = Trunk { parameters: 2, frozen_steps: 2, rate: 0.5 };
             if frozen { engine.with_trunk(trunk).unwrap() } else { engine }

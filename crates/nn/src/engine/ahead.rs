@@ -27,7 +27,7 @@ impl<T: Element> WorkAhead<T> {
     pub(super) fn new(plan: &Plan<T>, batch: usize, lanes: usize) -> Self {
         let slices = slices(plan, batch, lanes);
         let pitch = batch * plan.ahead().map_or(0, |layer| layer.weight_shape()[1]);
-        Self { sums: Aligned::zeros(slices.len() * pitch), slices, pitch }
+        Self { sums: Aligned::zeros(sums_len(plan, batch, lanes)), slices, pitch }
     }
 
     /// Rows of each slice.
@@ -40,6 +40,12 @@ impl<T: Element> WorkAhead<T> {
         let sums = SumsAhead { all: &self.sums, pitch: self.pitch, first: 0 };
         (!self.slices.is_empty()).then_some(sums)
     }
+}
+
+/// Numbers of the sums that working ahead holds for such batches.
+pub(super) fn sums_len<T: Element>(plan: &Plan<T>, batch: usize, lanes: usize) -> usize {
+    let columns = plan.ahead().map_or(0, |layer| layer.weight_shape()[1]);
+    slices(plan, batch, lanes).len().saturating_mul(batch).saturating_mul(columns)
 }
 
 /// Rows of the first layer's weight: a slice for each lane, but few enough that what threads exchange stays of the weight's

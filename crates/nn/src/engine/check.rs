@@ -1,6 +1,6 @@
 //! Whether a network can be trained with given settings.
 
-use super::{EngineSettings, MAX_BATCH_SIZE, MAX_MEMORY};
+use super::{EngineSettings, MAX_BATCH_SIZE, MAX_MEMORY, ahead};
 use crate::error::EngineError;
 use crate::network::Network;
 use crate::plan::Plan;
@@ -31,8 +31,8 @@ pub(super) fn settings<T: Element>(
     Ok(())
 }
 
-/// Refuses what could only fail for want of memory: what the threads and the lanes hold, and what there is of each
-/// parameter in any case.
+/// Refuses what could only fail for want of memory: what the threads and the lanes hold, the first layer's sums for a whole
+/// batch, and what there is of each parameter in any case.
 pub(super) fn memory<T: Element>(
     network: &Network<T>,
     settings: &EngineSettings,
@@ -48,6 +48,7 @@ pub(super) fn memory<T: Element>(
         .saturating_add(lanes.saturating_mul(values))
         .saturating_add(plan.statistics_len().saturating_mul(chunks).saturating_mul(2))
         .saturating_add(plan.packed_len())
+        .saturating_add(ahead::sums_len(plan, settings.batch_size, lanes))
         .saturating_add(values.saturating_mul(3));
     let bytes = numbers.saturating_mul(size_of::<T>()) as u64;
     if bytes > MAX_MEMORY {
