@@ -33,7 +33,7 @@ pub enum Precision {
 /// 0.8 times (docs/decisions/bf16.md).
 pub const WORTH_PAIRS: u64 = 3_000_000;
 
-/// The same for a network without convolutions: of 16,000 operations it took 1.05 to 1.14 times as long, of 51,000 and more
+/// The same for a network without convolutions: of 16,000 operations it took 1.05 to 1.15 times as long, of 51,000 and more
 /// 0.5 to 0.95 times.
 pub const WORTH_PAIRS_DENSE: u64 = 50_000;
 
