@@ -31,11 +31,11 @@ pub enum Precision {
 /// Operations of an image's prediction from which on a network with convolutions trains faster with pairs of bf16 operands. On
 /// Zen 5 those of 0.7 and 0.8 million operations took 1.07 and 1.11 times as long, those of 9 million and more 0.6 to
 /// 0.8 times (docs/decisions/bf16.md).
-pub const WORTH_PAIRS: u64 = 3_000_000;
+const WORTH_PAIRS: u64 = 3_000_000;
 
-/// The same for a network without convolutions: of 16,000 operations it took 1.05 to 1.15 times as long, of 51,000 and more
-/// 0.5 to 0.95 times.
-pub const WORTH_PAIRS_DENSE: u64 = 50_000;
+/// The same for a network without convolutions: of 16,000 operations it took 1.05 and 1.15 times as long, of 51,000 and more
+/// 0.5 to 0.94 times.
+const WORTH_PAIRS_DENSE: u64 = 50_000;
 
 impl Compute {
     /// Fp32 on an instruction set, with the fastest algorithms.
@@ -55,16 +55,30 @@ impl Precision {
     /// Every precision.
     pub const ALL: [Self; 2] = [Self::Fp32, Self::Bf16];
 
-    /// The faster one for training a network on an instruction set: bf16 where it comes in tiles, 16 times as many operations
-    /// as fp32. Pairs are twice as many on some processors (half as many on others), and worth the rounding of operands
-    /// from some size on.
+    /// The faster one for training a network on an instruction set.
     #[must_use]
     pub fn fastest(isa: Isa, network: &Description) -> Self {
-        let least = if network.convolves() { WORTH_PAIRS } else { WORTH_PAIRS_DENSE };
+        let least =
+            Self::worth_bf16(isa).map(
+                |[with_convolutions, dense]| {
+                    if network.convolves() { with_convolutions } else { dense }
+                },
+            );
+        match least {
+            Some(least) if network.operations() >= least => Self::Bf16,
+            _ => Self::Fp32,
+        }
+    }
+
+    /// Operations of an image's prediction from which on bf16 is the faster one for a network with convolutions, and for one
+    /// without; `None` where fp32 always is. bf16 in tiles is 16 times as many operations as fp32. Pairs are twice as many
+    /// on some processors (half as many on others), and worth the rounding of operands from some size on.
+    #[must_use]
+    pub fn worth_bf16(isa: Isa) -> Option<[u64; 2]> {
         match isa.bf16_unit() {
-            Bf16Unit::Tiles => Self::Bf16,
-            Bf16Unit::Dot if isa.has_fast_pairs() && network.operations() >= least => Self::Bf16,
-            Bf16Unit::Dot | Bf16Unit::Widened => Self::Fp32,
+            Bf16Unit::Tiles => Some([0, 0]),
+            Bf16Unit::Dot if isa.has_fast_pairs() => Some([WORTH_PAIRS, WORTH_PAIRS_DENSE]),
+            Bf16Unit::Dot | Bf16Unit::Widened => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::output;
 use crate::text_table::{self, Side};
 use clap::Args;
 use percept::kernels::isa::{Bf16Unit, Isa};
-use percept::nn::compute::{Precision, WORTH_PAIRS, WORTH_PAIRS_DENSE};
+use percept::nn::compute::Precision;
 use percept::nn::describe::Description;
 use percept::train::presets::{self, Preset};
 use serde_json::{Value, json};
@@ -47,15 +47,15 @@ fn bf16_unit(in_use: Isa) -> &'static str {
 
 /// What `auto` takes.
 fn precision(in_use: Isa) -> String {
-    let (large, small) = match in_use.bf16_unit() {
-        Bf16Unit::Tiles => (Precision::Bf16, String::new()),
-        Bf16Unit::Dot if in_use.has_fast_pairs() => {
-            let (millions, thousands) = (WORTH_PAIRS / 1_000_000, WORTH_PAIRS_DENSE / 1_000);
-            let fp32 = Precision::Fp32;
+    let (bf16, fp32) = (Precision::Bf16, Precision::Fp32);
+    let (large, small) = match Precision::worth_bf16(in_use) {
+        None => (fp32, String::new()),
+        Some([0, 0]) => (bf16, String::new()),
+        Some([least, least_dense]) => {
+            let (millions, thousands) = (least / 1_000_000, least_dense / 1_000);
             let least = format!("{millions} M operations or, without convolutions, {thousands} k");
-            (Precision::Bf16, format!(", {fp32} below {least}"))
+            (bf16, format!(", {fp32} below {least}"))
         }
-        Bf16Unit::Dot | Bf16Unit::Widened => (Precision::Fp32, String::new()),
     };
     format!("{large} when training{small} (change with --precision)")
 }
