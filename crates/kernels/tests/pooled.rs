@@ -33,6 +33,7 @@ fn shapes() -> Vec<PixelConv> {
         shape([2, 2], 1, 1, [1, 1], [0, 0]),
         shape([4, 40], 1, 5, [5, 7], [3, 2]),
         shape([8, 8], 24, 2, [3, 3], [1, 1]),
+        shape([40, 28], 6, 16, [5, 5], [0, 0]),
     ]
 }
 
@@ -153,6 +154,42 @@ fn nan_reaches_the_pooled_result() {
     }
 }
 
+/// The sums of all images, which begin at 1, with zeros beyond a run.
+fn add_images(
+    isa: Isa,
+    windows: &PooledWindows,
+    frames: &[f32],
+    grad: &[f32],
+    marks: &[f32],
+) -> Vec<f32> {
+    let mut sums = vec![1.0; windows.sums_len::<f32>(isa)];
+    let mut scratch = vec![f32::NAN; windows.scratch_len::<f32>(isa)];
+    windows.prepare(isa, &mut scratch);
+    let pooled = grad.len() / IMAGES;
+    let results = grad.chunks_exact(pooled).zip(marks.chunks_exact(pooled));
+    for (frame, (grad, marks)) in frames.chunks_exact(windows.frame_len).zip(results) {
+        let mut frame = frame.to_vec();
+        frame.resize(windows.framed_len::<f32>(isa), f32::NAN);
+        windows.add(isa, &frame, grad, marks, &mut sums, &mut scratch);
+    }
+    for run in sums.chunks_exact_mut(windows.padded_run::<f32>(isa)) {
+        run[windows.run..].fill(0.0);
+    }
+    sums
+}
+
+/// The marks of each image, one channel after the other.
+fn channels_first(windows: &PooledWindows, marks: &[f32]) -> Vec<f32> {
+    let images = marks.chunks_exact(marks.len() / IMAGES);
+    images
+        .flat_map(|marks| {
+            let channel = |o: usize| marks[o..].iter().step_by(windows.outputs);
+            (0..windows.outputs).flat_map(channel)
+        })
+        .copied()
+        .collect()
+}
+
 #[test]
 fn the_gradient_through_the_pool_is_that_of_the_spread_one() {
     for isa in Isa::available() {
@@ -181,12 +218,12 @@ fn the_gradient_through_the_pool_is_that_of_the_spread_one() {
                 row_pitch: left.runs.inner_pitch,
                 frame_len: frame(&conv).len(),
                 steps: [left.rows.outer_pitch, left.rows.inner_pitch],
-                mark_pitches: [pooled, n, 1],
+                channels_first: false,
             };
-            let mut frames = x.clone();
-            frames.resize(windows.frames_len::<f32>(isa, IMAGES), f32::NAN);
-            let mut sums = vec![1.0; windows.sums_len::<f32>(isa)];
-            windows.add(isa, IMAGES, &frames, &grad, &marks, &mut sums);
+            let sums = add_images(isa, &windows, &x, &grad, &marks);
+            let first = PooledWindows { channels_first: true, ..windows };
+            let turned = channels_first(&windows, &marks);
+            assert_eq!(add_images(isa, &first, &x, &grad, &turned), sums, "{isa} {conv:?}");
             let padded = windows.padded_run::<f32>(isa);
             for (at, expected) in expected.iter().enumerate() {
                 let (row, i, o) = (at / n / left.run, at / n % left.run, at % n);

@@ -12,6 +12,7 @@
 use super::conv::{ConvLayer, Geometry};
 use super::fold::Fold;
 use super::{Backward, Forward, Layer, Needs, Purpose};
+use crate::arena::LINE;
 use percept_kernels::activation;
 use percept_kernels::channels;
 use percept_kernels::element::Element;
@@ -23,9 +24,6 @@ use percept_kernels::slices;
 
 /// Numbers of a convolution's result that are worked on together, where one image has not more.
 const BLOCK: usize = 1 << 15;
-
-/// Numbers of images and gradients that the weights' gradient goes through for one channel after the other.
-const GRADIENT_BLOCK: usize = 1 << 13;
 
 #[derive(Debug)]
 pub(crate) struct ConvPoolLayer {
@@ -75,12 +73,6 @@ impl ConvPoolLayer {
         (BLOCK / self.geometry.output.len()).clamp(1, chunk)
     }
 
-    /// Images that the weights' gradient takes in at once.
-    fn gradient_block(&self, chunk: usize) -> usize {
-        let numbers = self.gradient.frame_len + 2 * self.pooled_len();
-        (GRADIENT_BLOCK / numbers).clamp(1, chunk)
-    }
-
     /// Numbers of the weights and biases of the pixel form, which come first among the packed ones.
     fn pixels_len(&self) -> usize {
         let columns = self.geometry.output.channels;
@@ -104,23 +96,33 @@ impl ConvPoolLayer {
         }
     }
 
+    /// Numbers of the frame that the weights' gradient reads: none where it reads the image itself.
+    fn gradient_frame_len<T: Element>(&self) -> usize {
+        if self.conv.frame().is_identity() && self.gradient.copies::<T>(self.isa) {
+            0
+        } else {
+            self.gradient.framed_len::<T>(self.isa).next_multiple_of(LINE)
+        }
+    }
+
     fn add_weight_gradient<T: Element>(&self, pass: &mut Backward<'_, T>) {
         let (input, pooled) = (self.geometry.input.len(), self.pooled_len());
-        let PooledWindows { frame_len, .. } = self.gradient;
-        let block = self.gradient_block(pass.images);
-        let (sums, frames) = pass.scratch.split_at_mut(self.gradient.sums_len::<T>(self.isa));
-        let frames = &mut frames[..self.gradient.frames_len::<T>(self.isa, block)];
-        frames[block * frame_len..].fill(T::ZERO);
+        let sums_len = self.gradient.sums_len::<T>(self.isa);
+        let (sums, scratch) = pass.scratch.split_at_mut(sums_len.next_multiple_of(LINE));
+        let (frame, scratch) = scratch.split_at_mut(self.gradient_frame_len::<T>());
+        let sums = &mut sums[..sums_len];
         sums.fill(T::ZERO);
-        let pooled = pass
-            .grad_output
-            .chunks(block * pooled)
-            .zip(pass.saved[..pass.images * pooled].chunks(block * pooled));
-        for (images, (grad, marks)) in pass.input.chunks(block * input).zip(pooled) {
-            let count = images.len() / input;
-            let each = images.chunks_exact(input).zip(frames.chunks_exact_mut(frame_len));
-            each.for_each(|(image, frame)| self.conv.frame().place(image, T::ZERO, frame));
-            self.gradient.add(self.isa, count, frames, grad, marks, sums);
+        frame.fill(T::ZERO);
+        self.gradient.prepare(self.isa, scratch);
+        let pooled = pass.grad_output.chunks_exact(pooled).zip(pass.saved.chunks_exact(pooled));
+        for (image, (grad, marks)) in pass.input.chunks_exact(input).zip(pooled) {
+            let image = if frame.is_empty() {
+                image
+            } else {
+                self.conv.frame().place(image, T::ZERO, frame);
+                &*frame
+            };
+            self.gradient.add(self.isa, image, grad, marks, sums, scratch);
         }
         let grad_weight =
             &mut pass.gradients[..self.geometry.rows() * self.geometry.output.channels];
@@ -207,21 +209,15 @@ fn pixel_form<T: Element>(isa: Isa, geometry: &Geometry) -> Option<PixelConv> {
 fn gradient_windows(geometry: &Geometry, pooling: &Windows, channels_first: bool) -> PooledWindows {
     let Geometry { input, output, kernel, stride, padding, .. } = *geometry;
     let row_pitch = (input.width + 2 * padding.width) * input.channels;
-    let pixels = pooling.output[0] * pooling.output[1];
-    let channels = output.channels;
     PooledWindows {
         output: pooling.output,
-        outputs: channels,
+        outputs: output.channels,
         rows: kernel.height,
         run: kernel.width * input.channels,
         row_pitch,
         frame_len: row_pitch * (input.height + 2 * padding.height),
         steps: [stride.height * row_pitch, stride.width * input.channels],
-        mark_pitches: if channels_first {
-            [pixels * channels, 1, pixels]
-        } else {
-            [pixels * channels, channels, 1]
-        },
+        channels_first,
     }
 }
 
@@ -232,9 +228,10 @@ impl<T: Element> Layer<T> for ConvPoolLayer {
         let channels = self.pooling.channels;
         let pixels = self.pixels.map_or(0, |pixels| pixels.scratch_len());
         let forward = pixels.max(block * self.geometry.output.len() + conv.scratch);
-        let frames = self.gradient.frames_len::<T>(self.isa, self.gradient_block(chunk));
         let backward = [
-            self.gradient.sums_len::<T>(self.isa) + frames,
+            self.gradient.sums_len::<T>(self.isa).next_multiple_of(LINE)
+                + self.gradient_frame_len::<T>()
+                + self.gradient.scratch_len::<T>(self.isa),
             block * self.geometry.output.len() + self.marks_len() + conv.scratch,
             channels + channels::scratch_len(channels),
         ];
