@@ -12,6 +12,7 @@
 
 use crate::element::Element;
 
+pub mod added;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 pub mod arrange;

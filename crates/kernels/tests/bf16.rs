@@ -1,6 +1,7 @@
 //! Every bf16 body against the portable truth, and the truth against sums in f64.
 #![allow(clippy::print_stdout)] // which bodies ran
 
+use percept_kernels::bf16::added::{AddedRows, Spread, multiply_add, spread};
 use percept_kernels::bf16::arrange::{
     PixelTable, Pixels, convert, gather_pairs, gather_planes, order, pack, turn, turn_rows,
 };
@@ -9,6 +10,7 @@ use percept_kernels::bf16::product::{
 };
 use percept_kernels::bf16::{Bf16, COLUMNS, SEGMENT, TILE};
 use percept_kernels::isa::Isa;
+use percept_kernels::pool::{self, Windows as PooledWindows};
 use percept_kernels::product::Grid;
 use percept_kernels::random::{Draws, Purpose};
 
@@ -350,6 +352,80 @@ fn infinite_and_missing_numbers_reach_the_sums() {
             multiply(isa, 1, &windows, &left, &right, &[0.0; COLUMNS], &output, &mut out);
             assert_eq!(out[0].is_nan(), value.is_nan(), "{isa}");
             assert!(!out[0].is_finite(), "{isa}");
+        }
+    }
+}
+
+#[test]
+fn added_rows_are_sums_in_f64_added_to_what_was_there() {
+    for isa in units() {
+        for (outer, inner, pairs, columns) in
+            [(1, 1, 1, 1), (2, 16, 40, 30), (3, 5, 7, 16), (1, 31, 8, 33), (2, 14, 24, 48)]
+        {
+            let (pitch, k) = (2 * pairs + 6, 2 * pairs);
+            let left = rounded(&random(outer * inner * pitch, 1));
+            let weights: Vec<_> = (0..k).map(|row| random(columns, 10 + row as u64)).collect();
+            let row = |k: usize| weights.get(k).map_or(&[][..], |row| &row[..]);
+            let segments = k.div_ceil(SEGMENT);
+            let mut right = vec![Bf16::ZERO; packed_len(segments, columns)];
+            pack(isa, segments, columns, row, &mut right);
+            let of_left = Grid { outer, outer_pitch: inner * pitch, inner, inner_pitch: pitch };
+            // Rows of the output lie the other way round, three numbers apart.
+            let of_out =
+                Grid { outer, outer_pitch: columns + 3, inner, inner_pitch: outer * (columns + 3) };
+            let added = AddedRows {
+                rows: of_left,
+                out_rows: of_out,
+                pairs,
+                columns,
+                column_pitch: segments * TILE,
+            };
+            let before = random(outer * inner * (columns + 3), 2);
+            let mut expected: Vec<f64> = before.iter().map(|x| f64::from(*x)).collect();
+            for (y, x) in (0..outer).flat_map(|y| (0..inner).map(move |x| (y, x))) {
+                for n in 0..columns {
+                    let product = |k: usize| {
+                        f64::from(left[y * inner * pitch + x * pitch + k].to_f32())
+                            * f64::from(Bf16::from_f32(weights[k][n]).to_f32())
+                    };
+                    expected[(y + x * outer) * (columns + 3) + n] += (0..k).map(product).sum::<f64>();
+                }
+            }
+            let mut found = before.clone();
+            multiply_add(isa, &added, &left, &right, &mut found);
+            assert_close(&found, &expected, &format!("{isa} {outer} {inner} {pairs} {columns}"));
+        }
+    }
+}
+
+#[test]
+fn marked_gradients_are_spread_as_in_fp32() {
+    for isa in units() {
+        for (height, width, channels) in [(1, 1, 16), (5, 5, 16), (2, 3, 48)] {
+            let len = height * width * channels;
+            let grad = random(len, 1);
+            let mut draws = Draws::new(5, Purpose::Test, 0, 0);
+            let marks: Vec<f32> = (0..len).map(|_| draws.below(4) as f32).collect();
+            let windows = PooledWindows {
+                input: [2 * height, 2 * width],
+                output: [height, width],
+                kernel: [2, 2],
+                stride: [2, 2],
+                padding: [0, 0],
+                channels,
+            };
+            let mut expected = vec![9.0; 4 * len];
+            pool::halve_spread(isa, &windows, &marks, &grad, &mut expected);
+            // One column of pixels after the other.
+            let pitches = [channels, 2 * height * channels + 32];
+            let to_pixels = Spread { output: [height, width], channels, pitches };
+            let mut found = vec![Bf16::from_f32(9.0); 2 * width * pitches[1]];
+            spread(isa, &to_pixels, &marks, &grad, &mut found);
+            for (pixel, expected) in expected.chunks_exact(channels).enumerate() {
+                let (y, x) = (pixel / (2 * width), pixel % (2 * width));
+                let found = &found[y * pitches[0] + x * pitches[1]..][..channels];
+                assert_eq!(found, rounded(expected), "{isa} {height}x{width}x{channels}: {y}, {x}");
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The AVX512-BF16 bodies: a tile of sums in registers, a pair of numbers of the left operand for each dot product.
 
+use super::added::AddedRows;
 use super::arrange::Narrow;
 use super::product::{Product, RowTile, Target, Transposed};
 use super::{Bf16, COLUMNS, SEGMENT};
@@ -292,6 +293,73 @@ unsafe fn transposed_tile<const M: usize, const N: usize>(
             for (sum, target) in row.into_iter().zip(targets) {
                 let to = out.as_mut_ptr().add(target.out + *out_row as usize * columns);
                 let mask = mask(target.columns, 0, 0);
+                let before = _mm512_maskz_loadu_ps(mask, to);
+                _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(before, sum));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the features; the operands are checked.
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn multiply_add(
+    added: &AddedRows,
+    left: &[Bf16],
+    right: &[Bf16],
+    out: &mut [f32],
+) {
+    let AddedRows { rows, out_rows, columns, column_pitch, .. } = *added;
+    let out = out.as_mut_ptr();
+    for (start, vectors) in column_tiles(columns) {
+        let right = right.as_ptr().wrapping_add(start / COLUMNS * column_pitch);
+        for outer in 0..rows.outer {
+            for (first, count) in cuts(rows.inner, most_rows(vectors)) {
+                let from = outer * rows.outer_pitch + first * rows.inner_pitch;
+                let from = left.as_ptr().wrapping_add(from);
+                let to = outer * out_rows.outer_pitch + first * out_rows.inner_pitch + start;
+                let to = out.wrapping_add(to);
+                // SAFETY: the rows and columns lie inside the checked operands.
+                with_sizes!(count, vectors, added_tile(added, start, from, right, to));
+            }
+        }
+    }
+}
+
+/// M rows of N vectors of columns from `start` on.
+///
+/// # Safety
+/// As [`multiply_add`]; `from`, `right` and `to` are where the tile's operands begin.
+#[inline]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn added_tile<const M: usize, const N: usize>(
+    added: &AddedRows,
+    start: usize,
+    from: *const Bf16,
+    right: *const Bf16,
+    to: *mut f32,
+) {
+    let (pitch, out_pitch) = (added.rows.inner_pitch, added.out_rows.inner_pitch);
+    // SAFETY: the offsets stay inside the operands, whose lengths `multiply_add` has checked; the output is touched under a
+    // mask where its columns end.
+    unsafe {
+        let mut sums = [[_mm512_setzero_ps(); N]; M];
+        for pair in 0..added.pairs {
+            let mut weights = [_mm512_setzero_si512(); N];
+            for (v, weight) in weights.iter_mut().enumerate() {
+                *weight = load(right.add(v * added.column_pitch + pair * 2 * COLUMNS));
+            }
+            for (m, row) in sums.iter_mut().enumerate() {
+                let x = broadcast(from.add(m * pitch + 2 * pair));
+                for (sum, weight) in row.iter_mut().zip(weights) {
+                    *sum = dot(*sum, x, weight);
+                }
+            }
+        }
+        for (m, row) in sums.into_iter().enumerate() {
+            for (v, sum) in row.into_iter().enumerate() {
+                let to = to.add(m * out_pitch + v * COLUMNS);
+                let mask = mask(added.columns, start, v);
                 let before = _mm512_maskz_loadu_ps(mask, to);
                 _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(before, sum));
             }
