@@ -388,7 +388,8 @@ fn added_rows_are_sums_in_f64_added_to_what_was_there() {
                         f64::from(left[y * inner * pitch + x * pitch + k].to_f32())
                             * f64::from(Bf16::from_f32(weights[k][n]).to_f32())
                     };
-                    expected[(y + x * outer) * (columns + 3) + n] += (0..k).map(product).sum::<f64>();
+                    expected[(y + x * outer) * (columns + 3) + n] +=
+                        (0..k).map(product).sum::<f64>();
                 }
             }
             let mut found = before.clone();

@@ -48,13 +48,7 @@ impl AddedRows {
 ///
 /// # Panics
 /// When a slice is too short or the grids of rows differ.
-pub fn multiply_add(
-    isa: Isa,
-    added: &AddedRows,
-    left: &[Bf16],
-    right: &[Bf16],
-    out: &mut [f32],
-) {
+pub fn multiply_add(isa: Isa, added: &AddedRows, left: &[Bf16], right: &[Bf16], out: &mut [f32]) {
     if added.rows.is_empty() || added.columns == 0 {
         return;
     }

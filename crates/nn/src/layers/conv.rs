@@ -151,11 +151,6 @@ impl ConvLayer {
         if self.frame.is_identity() { 0 } else { self.frame.len() }
     }
 
-    /// Where an image lies among its zeros.
-    pub(super) fn frame(&self) -> &Frame {
-        &self.frame
-    }
-
     /// Writes the gradient by every image, in a layer that was made for it.
     pub(super) fn write_input_gradient<T: Element>(
         &self,

@@ -16,10 +16,118 @@ use percept_kernels::product::{Finish, Grid, Left, Panels, multiply};
 use std::ops::Range;
 
 /// Images that are worked on together.
-const IMAGES: usize = 16;
+pub(super) const IMAGES: usize = 16;
+
+/// The rows and windows of the form, whatever multiplies them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Overlap {
+    geometry: Geometry,
+}
+
+/// One product: what some windows of each of some images add to row y.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Added {
+    /// The rows of the output gradient that see row y.
+    pub seen: Range<usize>,
+    /// Rows of the kernel, from the last one on, that come before the one that the first seen row meets.
+    pub first: usize,
+    /// The first column of the output gradient.
+    pub phase: usize,
+    /// Columns from one window to the next.
+    pub step: usize,
+    /// Windows.
+    pub apart: usize,
+}
+
+impl Overlap {
+    /// Where the form is possible: vertical strides would leave gaps in the kernel's rows.
+    pub(super) fn new(geometry: &Geometry) -> Option<Self> {
+        let possible = geometry.groups == 1 && geometry.stride.height == 1;
+        possible.then_some(Self { geometry: *geometry })
+    }
+
+    /// Numbers of a row of a window.
+    pub(super) fn columns(&self) -> usize {
+        self.geometry.kernel.width * self.geometry.input.channels
+    }
+
+    /// The weight that output channel `k % outputs` of the kernel's row `k / outputs`, counted from the last one, has for number
+    /// `n` of a window's row.
+    pub(super) fn weight<T: Copy>(&self, weight: &[T], k: usize, n: usize) -> T {
+        let Geometry { output, kernel, .. } = self.geometry;
+        let ky = kernel.height - 1 - k / output.channels;
+        weight[(ky * self.columns() + n) * output.channels + k % output.channels]
+    }
+
+    /// Numbers of a row of the image with its padding.
+    fn row_len(&self) -> usize {
+        let Geometry { input, padding, .. } = self.geometry;
+        (input.width + 2 * padding.width) * input.channels
+    }
+
+    pub(super) fn scratch_len(&self, chunk: usize) -> usize {
+        chunk.min(IMAGES) * self.row_len()
+    }
+
+    /// Writes the gradient by up to [`IMAGES`] images: `add` adds a product to one row for each.
+    pub(super) fn run<T: Element>(
+        &self,
+        grad_input: &mut [T],
+        scratch: &mut [T],
+        mut add: impl FnMut(&Added, &mut [T]),
+    ) {
+        let Geometry { input, padding, .. } = self.geometry;
+        let (row, count) = (self.row_len(), input.width * input.channels);
+        let rows = &mut scratch[..grad_input.len() / input.len() * row];
+        for y in 0..input.height {
+            rows.fill(T::ZERO);
+            self.add_windows(y, rows, &mut add);
+            let images = rows.chunks_exact(row).zip(grad_input.chunks_exact_mut(input.len()));
+            for (row, out) in images {
+                let row = &row[padding.width * input.channels..][..count];
+                out[y * count..][..count].copy_from_slice(row);
+            }
+        }
+    }
+
+    /// Adds what reaches row y.
+    fn add_windows<T>(&self, y: usize, rows: &mut [T], add: &mut impl FnMut(&Added, &mut [T])) {
+        let Geometry { input, output, kernel, stride, padding, .. } = self.geometry;
+        let bottom = y + padding.height;
+        let seen = bottom.saturating_sub(kernel.height - 1)..output.height.min(bottom + 1);
+        if seen.is_empty() {
+            return;
+        }
+        let first = kernel.height - 1 - (bottom - seen.start);
+        let step = kernel.width.div_ceil(stride.width);
+        for phase in 0..step.min(output.width) {
+            let apart = (output.width - phase).div_ceil(step);
+            let added = Added { seen: seen.clone(), first, phase, step, apart };
+            add(&added, &mut rows[phase * stride.width * input.channels..]);
+        }
+    }
+
+    /// The rows of a product: `apart` windows of each of some images, `pitch` numbers from one column of pixels to the next and
+    /// `image` from one image to the next.
+    pub(super) fn grid(added: &Added, images: usize, pitch: usize, image: usize) -> Grid {
+        Grid {
+            outer: added.apart,
+            outer_pitch: added.step * pitch,
+            inner: images,
+            inner_pitch: image,
+        }
+    }
+
+    /// The same for the rows that are added to.
+    pub(super) fn out_grid(&self, added: &Added, images: usize) -> Grid {
+        let Geometry { input, stride, .. } = self.geometry;
+        Self::grid(added, images, stride.width * input.channels, self.row_len())
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct OverlapGradient {
+    overlap: Overlap,
     geometry: Geometry,
     /// Columns of the window's row, cut so that each piece is one panel; its rows are (kernel row from the last to the
     /// first, output channel).
@@ -28,18 +136,15 @@ pub(super) struct OverlapGradient {
 }
 
 impl OverlapGradient {
-    /// Where the form is possible: vertical strides would leave gaps in the kernel's rows.
+    /// Where the form is possible.
     pub(super) fn new<T: Element>(isa: Isa, geometry: &Geometry) -> Option<Self> {
-        if geometry.groups != 1 || geometry.stride.height != 1 {
-            return None;
-        }
-        let columns = geometry.kernel.width * geometry.input.channels;
-        let widest = Panels::widest::<T>(isa);
+        let overlap = Overlap::new(geometry)?;
+        let (columns, widest) = (overlap.columns(), Panels::widest::<T>(isa));
         let pieces = (0..columns)
             .step_by(widest.min(columns.max(1)))
             .map(|start| start..columns.min(start.saturating_add(widest)))
             .collect();
-        Some(Self { geometry: *geometry, pieces, isa: T::isa(isa) })
+        Some(Self { overlap, geometry: *geometry, pieces, isa: T::isa(isa) })
     }
 
     /// Multiply-adds of vectors for one image.
@@ -55,32 +160,21 @@ impl OverlapGradient {
         Panels::new::<T>(self.isa, rows * self.geometry.output.channels, piece.len())
     }
 
-    /// Numbers of a row of the image with its padding.
-    fn row_len(&self) -> usize {
-        let Geometry { input, padding, .. } = self.geometry;
-        (input.width + 2 * padding.width) * input.channels
-    }
-
     pub(super) fn packed_len<T: Element>(&self) -> usize {
         let rows = self.geometry.kernel.height;
         self.pieces.iter().map(|piece| self.panels::<T>(piece, rows).len()).sum()
     }
 
     pub(super) fn scratch_len(&self, chunk: usize) -> usize {
-        chunk.min(IMAGES) * self.row_len()
+        self.overlap.scratch_len(chunk)
     }
 
     pub(super) fn pack<T: Element>(&self, weight: &[T], packed: &mut [T]) {
-        let Geometry { input, output, kernel, .. } = self.geometry;
-        let row = kernel.width * input.channels;
         let mut rest = packed;
         for piece in &self.pieces {
-            let panels = self.panels::<T>(piece, kernel.height);
+            let panels = self.panels::<T>(piece, self.geometry.kernel.height);
             let (packed, after) = rest.split_at_mut(panels.len());
-            panels.pack(packed, |k, n| {
-                let ky = kernel.height - 1 - k / output.channels;
-                weight[(ky * row + piece.start + n) * output.channels + k % output.channels]
-            });
+            panels.pack(packed, |k, n| self.overlap.weight(weight, k, piece.start + n));
             rest = after;
         }
     }
@@ -95,77 +189,37 @@ impl OverlapGradient {
         let Geometry { input, output, .. } = self.geometry;
         let images = grad_output.chunks(IMAGES * output.len());
         for (grad, out) in images.zip(grad_input.chunks_mut(IMAGES * input.len())) {
-            for y in 0..input.height {
-                self.run_row(packed, grad, y, out, scratch);
-            }
+            self.overlap.run(out, scratch, |added, rows| self.add(packed, grad, added, rows));
         }
     }
 
-    /// Row y of some images.
-    fn run_row<T: Element>(
-        &self,
-        packed: &[T],
-        grad: &[T],
-        y: usize,
-        out: &mut [T],
-        scratch: &mut [T],
-    ) {
-        let Geometry { input, output, padding, .. } = self.geometry;
-        let (row, count) = (self.row_len(), input.width * input.channels);
-        let rows = &mut scratch[..out.len() / input.len() * row];
-        rows.fill(T::ZERO);
-        self.add_windows(packed, grad, y, rows);
-        let skip = padding.width * input.channels;
-        for (row, out) in rows.chunks_exact(row).zip(out.chunks_exact_mut(input.len())) {
-            out[y * count..][..count].copy_from_slice(&row[skip..][..count]);
-        }
-        debug_assert_eq!(grad.len() / output.len(), out.len() / input.len());
-    }
-
-    /// Adds what reaches row y to one row for each image.
-    fn add_windows<T: Element>(&self, packed: &[T], grad: &[T], y: usize, rows: &mut [T]) {
-        let Geometry { input, output, kernel, stride, padding, .. } = self.geometry;
-        let bottom = y + padding.height;
-        let seen = bottom.saturating_sub(kernel.height - 1)..output.height.min(bottom + 1);
-        if seen.is_empty() {
-            return;
-        }
-        let first = kernel.height - 1 - (bottom - seen.start);
+    /// Adds a product.
+    fn add<T: Element>(&self, packed: &[T], grad: &[T], added: &Added, rows: &mut [T]) {
+        let Geometry { output, kernel, .. } = self.geometry;
         let images = grad.len() / output.len();
-        let step = kernel.width.div_ceil(stride.width);
-        for phase in 0..step.min(output.width) {
-            let apart = (output.width - phase).div_ceil(step);
-            let grid = |pitch: usize, image: usize| Grid {
-                outer: apart,
-                outer_pitch: step * pitch,
-                inner: images,
-                inner_pitch: image,
-            };
-            let window = stride.width * input.channels;
-            let geometry = Left {
-                rows: grid(output.channels, output.len()),
-                runs: Grid::line(seen.len(), output.width * output.channels),
-                run: output.channels,
-            };
-            let out_rows = grid(window, self.row_len());
-            let mut rest = packed;
-            for piece in &self.pieces {
-                let panels = self.panels::<T>(piece, seen.len());
-                let whole = self.panels::<T>(piece, kernel.height).len();
-                let start = first * output.channels * panels.padded_columns();
-                multiply(
-                    self.isa,
-                    &geometry,
-                    &grad[(seen.start * output.width + phase) * output.channels..],
-                    &panels,
-                    &rest[start..][..panels.len()],
-                    None,
-                    Finish::Add,
-                    &out_rows,
-                    &mut rows[phase * window + piece.start..],
-                );
-                rest = &rest[whole..];
-            }
+        let geometry = Left {
+            rows: Overlap::grid(added, images, output.channels, output.len()),
+            runs: Grid::line(added.seen.len(), output.width * output.channels),
+            run: output.channels,
+        };
+        let first = (added.seen.start * output.width + added.phase) * output.channels;
+        let mut rest = packed;
+        for piece in &self.pieces {
+            let panels = self.panels::<T>(piece, added.seen.len());
+            let whole = self.panels::<T>(piece, kernel.height).len();
+            let start = added.first * output.channels * panels.padded_columns();
+            multiply(
+                self.isa,
+                &geometry,
+                &grad[first..],
+                &panels,
+                &rest[start..][..panels.len()],
+                None,
+                Finish::Add,
+                &self.overlap.out_grid(added, images),
+                &mut rows[piece.start..],
+            );
+            rest = &rest[whole..];
         }
     }
 }

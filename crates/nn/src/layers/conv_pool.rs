@@ -9,18 +9,15 @@
 //!
 //! Parameters: weight `[kernel height, kernel width, in_channels, out_channels]`, bias `[out_channels]`.
 
-use super::conv::{ConvLayer, Geometry};
+use super::conv::{ConvLayer, Geometry, add_bias_gradient, bias_scratch_len};
 use super::fold::Fold;
+use super::pooled_gradient::PooledGradient;
 use super::{Backward, Forward, Layer, Needs, Purpose};
-use crate::arena::LINE;
 use percept_kernels::activation;
-use percept_kernels::channels;
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;
 use percept_kernels::pixel_conv::PixelConv;
 use percept_kernels::pool::{self, Windows};
-use percept_kernels::pooled_gradient::PooledWindows;
-use percept_kernels::slices;
 
 /// Numbers of a convolution's result that are worked on together, where one image has not more.
 const BLOCK: usize = 1 << 15;
@@ -28,14 +25,13 @@ const BLOCK: usize = 1 << 15;
 #[derive(Debug)]
 pub(crate) struct ConvPoolLayer {
     geometry: Geometry,
-    isa: Isa,
     bias: bool,
     /// A batch norm to fold in (inference alone), with its eps.
     norm: Option<f64>,
     conv: ConvLayer,
     pooling: Windows,
     pixels: Option<PixelConv>,
-    gradient: PooledWindows,
+    gradient: PooledGradient,
     training: bool,
 }
 
@@ -52,13 +48,12 @@ impl ConvPoolLayer {
         let pixels = pixel_form::<T>(isa, &geometry);
         Self {
             geometry,
-            isa,
             bias,
             norm,
             conv: ConvLayer::new::<T>(isa, geometry, bias, norm, false, purpose),
             pooling,
             pixels,
-            gradient: gradient_windows(&geometry, &pooling, pixels.is_some()),
+            gradient: PooledGradient::new(isa, &geometry, &pooling, pixels.is_some()),
             training: purpose != Purpose::Inference,
         }
     }
@@ -94,59 +89,6 @@ impl ConvPoolLayer {
         } else if self.bias {
             to_bias.copy_from_slice(bias);
         }
-    }
-
-    /// Numbers of the frame that the weights' gradient reads: none where it reads the image itself.
-    fn gradient_frame_len<T: Element>(&self) -> usize {
-        if self.conv.frame().is_identity() && self.gradient.copies::<T>(self.isa) {
-            0
-        } else {
-            self.gradient.framed_len::<T>(self.isa).next_multiple_of(LINE)
-        }
-    }
-
-    fn add_weight_gradient<T: Element>(&self, pass: &mut Backward<'_, T>) {
-        let (input, pooled) = (self.geometry.input.len(), self.pooled_len());
-        let sums_len = self.gradient.sums_len::<T>(self.isa);
-        let (sums, scratch) = pass.scratch.split_at_mut(sums_len.next_multiple_of(LINE));
-        let (frame, scratch) = scratch.split_at_mut(self.gradient_frame_len::<T>());
-        let sums = &mut sums[..sums_len];
-        sums.fill(T::ZERO);
-        frame.fill(T::ZERO);
-        self.gradient.prepare(self.isa, scratch);
-        let pooled = pass.grad_output.chunks_exact(pooled).zip(pass.saved.chunks_exact(pooled));
-        for (image, (grad, marks)) in pass.input.chunks_exact(input).zip(pooled) {
-            let image = if frame.is_empty() {
-                image
-            } else {
-                self.conv.frame().place(image, T::ZERO, frame);
-                &*frame
-            };
-            self.gradient.add(self.isa, image, grad, marks, sums, scratch);
-        }
-        let grad_weight =
-            &mut pass.gradients[..self.geometry.rows() * self.geometry.output.channels];
-        self.gather(sums, grad_weight);
-    }
-
-    /// Adds the sums, channel by channel, to the gradient of the weights.
-    fn gather<T: Element>(&self, sums: &[T], grad_weight: &mut [T]) {
-        let (PooledWindows { rows, run, .. }, outputs) =
-            (self.gradient, self.geometry.output.channels);
-        let padded = self.gradient.padded_run::<T>(self.isa);
-        for (k, grads) in grad_weight.chunks_exact_mut(outputs).enumerate() {
-            let place = k / run * padded + k % run;
-            let column = sums[place..].iter().step_by(rows * padded);
-            grads.iter_mut().zip(column).for_each(|(grad, sum)| *grad += *sum);
-        }
-    }
-
-    fn add_bias_gradient<T: Element>(&self, pass: &mut Backward<'_, T>) {
-        let columns = self.geometry.output.channels;
-        let grad_bias = &mut pass.gradients[self.geometry.rows() * columns..];
-        let (sums, scratch) = pass.scratch.split_at_mut(columns);
-        channels::sum(pass.isa, pass.grad_output, sums, scratch);
-        slices::add(pass.isa, sums, grad_bias);
     }
 
     fn write_input_gradient<T: Element>(&self, pass: &mut Backward<'_, T>) {
@@ -206,34 +148,16 @@ fn pixel_form<T: Element>(isa: Isa, geometry: &Geometry) -> Option<PixelConv> {
     })
 }
 
-fn gradient_windows(geometry: &Geometry, pooling: &Windows, channels_first: bool) -> PooledWindows {
-    let Geometry { input, output, kernel, stride, padding, .. } = *geometry;
-    let row_pitch = (input.width + 2 * padding.width) * input.channels;
-    PooledWindows {
-        output: pooling.output,
-        outputs: output.channels,
-        rows: kernel.height,
-        run: kernel.width * input.channels,
-        row_pitch,
-        frame_len: row_pitch * (input.height + 2 * padding.height),
-        steps: [stride.height * row_pitch, stride.width * input.channels],
-        channels_first,
-    }
-}
-
 impl<T: Element> Layer<T> for ConvPoolLayer {
     fn needs(&self, chunk: usize) -> Needs {
         let block = self.block(chunk);
         let conv = Layer::<T>::needs(&self.conv, block);
-        let channels = self.pooling.channels;
         let pixels = self.pixels.map_or(0, |pixels| pixels.scratch_len());
         let forward = pixels.max(block * self.geometry.output.len() + conv.scratch);
         let backward = [
-            self.gradient.sums_len::<T>(self.isa).next_multiple_of(LINE)
-                + self.gradient_frame_len::<T>()
-                + self.gradient.scratch_len::<T>(self.isa),
+            self.gradient.scratch_len::<T>(),
             block * self.geometry.output.len() + self.marks_len() + conv.scratch,
-            channels + channels::scratch_len(channels),
+            bias_scratch_len(self.pooling.channels),
         ];
         Needs {
             packed: self.pixels_len() + conv.packed,
@@ -294,9 +218,9 @@ impl<T: Element> Layer<T> for ConvPoolLayer {
 
     fn backward(&self, mut pass: Backward<'_, T>) {
         activation::relu_mask(pass.isa, pass.output, pass.grad_output);
-        self.add_weight_gradient(&mut pass);
+        self.gradient.add(&mut pass);
         if self.bias {
-            self.add_bias_gradient(&mut pass);
+            add_bias_gradient(&mut pass, self.geometry.weight_len());
         }
         if !pass.grad_input.is_empty() {
             self.write_input_gradient(&mut pass);

@@ -17,6 +17,7 @@ mod fold;
 pub(crate) mod layer_norm;
 pub(crate) mod norm_pool;
 pub(crate) mod pool;
+mod pooled_gradient;
 
 use percept_kernels::element::Element;
 use percept_kernels::isa::Isa;

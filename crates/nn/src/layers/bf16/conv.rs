@@ -86,7 +86,7 @@ impl Bf16ConvLayer {
     }
 
     /// fp32 numbers of the packed weights and bias of forward.
-    fn forward_len(&self) -> usize {
+    pub(super) fn forward_len(&self) -> usize {
         storage_len(self.weight_len()) + self.bias_len()
     }
 

@@ -4,9 +4,10 @@
 //! Windows next to each other may leave a row and a column of the convolution's result; these are not computed. Forward
 //! keeps a mark for each pooled number, and backward spreads the gradient by the marks, for a few images again.
 
-use super::super::conv::Geometry;
+use super::super::conv::{Geometry, add_bias_gradient};
 use super::super::{Backward, Forward, Layer, Needs, Purpose};
 use super::conv::Bf16ConvLayer;
+use super::marked::MarkedGradients;
 use crate::arena::LINE;
 use crate::shape::Shape;
 use percept_kernels::activation;
@@ -24,6 +25,9 @@ pub(crate) struct Bf16ConvPoolLayer {
     relu: bool,
     pooling: Windows,
     training: bool,
+    /// The gradients, where they do not want the spread one in fp32.
+    marked: Option<MarkedGradients>,
+    bias: bool,
     /// Images that are convolved, and whose gradients are spread, at once.
     block: usize,
 }
@@ -43,13 +47,20 @@ impl Bf16ConvPoolLayer {
         let output = Shape { height, width, ..geometry.output };
         let geometry = Geometry { output, ..geometry };
         let training = purpose != Purpose::Inference;
+        let pooling = Windows { input: [height, width], ..pooling };
+        let gradients =
+            || MarkedGradients::new(isa, &geometry, &pooling, purpose.wants_grad_input());
+        let marked = training.then(gradients).flatten();
+        let forward = if marked.is_some() { Purpose::Inference } else { purpose };
         Self {
             // Without marks the sums are rectified before they leave their registers.
-            conv: Bf16ConvLayer::new(isa, geometry, bias, norm, relu && !training, purpose),
+            conv: Bf16ConvLayer::new(isa, geometry, bias, norm, relu && !training, forward),
             geometry,
             relu,
-            pooling: Windows { input: [height, width], ..pooling },
+            pooling,
             training,
+            marked,
+            bias,
             block: (CONVOLVED_BYTES / size_of::<f32>() / output.len()).max(1),
         }
     }
@@ -63,6 +74,16 @@ impl Bf16ConvPoolLayer {
     fn convolved_len(&self, chunk: usize) -> usize {
         self.block.min(chunk) * self.geometry.output.len()
     }
+
+    fn backward_by_marks(&self, marked: &MarkedGradients, pass: &mut Backward<'_, f32>) {
+        marked.add_weights(pass);
+        if self.bias {
+            add_bias_gradient(pass, self.geometry.weight_len());
+        }
+        if !pass.grad_input.is_empty() {
+            marked.write_input(&pass.packed[self.conv.forward_len()..], pass);
+        }
+    }
 }
 
 impl Layer<f32> for Bf16ConvPoolLayer {
@@ -70,7 +91,9 @@ impl Layer<f32> for Bf16ConvPoolLayer {
         let conv = self.conv.needs(self.block.min(chunk));
         Needs {
             saved: if self.training { chunk * self.pooled_len() } else { 0 },
-            scratch: self.convolved_len(chunk).next_multiple_of(LINE) + conv.scratch,
+            scratch: (self.convolved_len(chunk).next_multiple_of(LINE) + conv.scratch)
+                .max(self.marked.as_ref().map_or(0, |marked| marked.scratch_len(chunk))),
+            packed: conv.packed + self.marked.as_ref().map_or(0, MarkedGradients::packed_len),
             backward_reads_input: true,
             backward_reads_output: self.relu,
             ..conv
@@ -78,7 +101,12 @@ impl Layer<f32> for Bf16ConvPoolLayer {
     }
 
     fn pack(&self, parameters: &[f32], buffers: &[f32], packed: &mut [f32]) {
-        self.conv.pack(parameters, buffers, packed);
+        let Some(marked) = &self.marked else {
+            return self.conv.pack(parameters, buffers, packed);
+        };
+        let (forward, backward) = packed.split_at_mut(self.conv.forward_len());
+        self.conv.pack(parameters, buffers, forward);
+        marked.pack(&parameters[..self.geometry.weight_len()], backward);
     }
 
     fn reads_parameters(&self) -> bool {
@@ -117,10 +145,13 @@ impl Layer<f32> for Bf16ConvPoolLayer {
         }
     }
 
-    fn backward(&self, pass: Backward<'_, f32>) {
+    fn backward(&self, mut pass: Backward<'_, f32>) {
         let (input, pooled) = (self.geometry.input.len(), self.pooled_len());
         if self.relu {
             activation::relu_mask(pass.isa, pass.output, pass.grad_output);
+        }
+        if let Some(marked) = &self.marked {
+            return self.backward_by_marks(marked, &mut pass);
         }
         let convolved_len = self.convolved_len(pass.images);
         let (spread, scratch) = pass.scratch.split_at_mut(convolved_len.next_multiple_of(LINE));

@@ -10,6 +10,7 @@ pub(crate) mod conv_pool;
 pub(crate) mod dense;
 mod frame;
 mod input_gradient;
+mod marked;
 mod planes;
 #[cfg(test)]
 mod tests;
