@@ -157,3 +157,41 @@ impl MarkedGradients {
         multiply_add(self.isa, &product, left, weight, rows);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::{Shape, Size};
+
+    fn suits(isa: Isa, inputs: usize, outputs: usize, side: usize) -> bool {
+        let out = side - 4;
+        let geometry = Geometry {
+            input: Shape { height: side, width: side, channels: inputs },
+            output: Shape { height: out, width: out, channels: outputs },
+            kernel: Size { height: 5, width: 5 },
+            stride: Size { height: 1, width: 1 },
+            padding: Size { height: 0, width: 0 },
+            groups: 1,
+        };
+        let pooling = Windows {
+            input: [out; 2],
+            output: [out / 2; 2],
+            kernel: [2, 2],
+            stride: [2, 2],
+            padding: [0, 0],
+            channels: outputs,
+        };
+        MarkedGradients::new(isa, &geometry, &pooling, true).is_some()
+    }
+
+    #[test]
+    fn small_convolutions_of_few_channels_are_served() {
+        for isa in Isa::available_with_units() {
+            let pairs = isa.bf16_unit() != Bf16Unit::Tiles && isa.lanes() > 1;
+            assert_eq!(suits(isa, 6, 16, 14), pairs, "{isa}: LeNet's second convolution");
+            assert!(!suits(isa, 16, 16, 14), "{isa}: 16 channels fill a vector");
+            assert!(!suits(isa, 6, 20, 14), "{isa}: 20 channels are not whole vectors");
+            assert!(!suits(isa, 6, 16, 64), "{isa}: copies of 64x64 pixels leave the first cache");
+        }
+    }
+}

@@ -57,6 +57,14 @@ const TABLE: &[(&str, &str)] = &[
         "{ kind = 'conv', out_channels = 16, kernel_size = 5 }, { kind = 'relu' }, { kind = 'max_pool', kernel_size = 2 }",
     ),
     (
+        "[10, 12, 5]",
+        "{ kind = 'conv', out_channels = 32, kernel_size = [3, 4], stride = [1, 2], padding = [1, 2] }, { kind = 'relu' }, { kind = 'max_pool', kernel_size = 2 }",
+    ),
+    (
+        "[7, 9, 7]",
+        "{ kind = 'conv', out_channels = 48, kernel_size = 3, padding = 1, bias = false }, { kind = 'max_pool', kernel_size = 2 }",
+    ),
+    (
         "[15, 15, 64]",
         "{ kind = 'conv', out_channels = 96, kernel_size = 3, padding = 1, bias = false }, { kind = 'max_pool', kernel_size = 2 }",
     ),
