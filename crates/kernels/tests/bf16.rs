@@ -402,7 +402,9 @@ fn added_rows_are_sums_in_f64_added_to_what_was_there() {
 #[test]
 fn marked_gradients_are_spread_as_in_fp32() {
     for isa in units() {
-        for (height, width, channels) in [(1, 1, 16), (5, 5, 16), (2, 3, 48)] {
+        for (height, width, channels) in
+            [(1, 1, 16), (5, 5, 16), (2, 3, 48), (3, 2, 21), (2, 2, 6), (1, 2, 1)]
+        {
             let len = height * width * channels;
             let grad = random(len, 1);
             let mut draws = Draws::new(5, Purpose::Test, 0, 0);
@@ -418,14 +420,17 @@ fn marked_gradients_are_spread_as_in_fp32() {
             let mut expected = vec![9.0; 4 * len];
             pool::halve_spread(isa, &windows, &marks, &grad, &mut expected);
             // One column of pixels after the other.
-            let pitches = [channels, 2 * height * channels + 32];
-            let to_pixels = Spread { output: [height, width], channels, pitches };
+            let padded = channels.next_multiple_of(2);
+            let pitches = [padded, 2 * height * padded + 32];
+            let to_pixels = Spread { output: [height, width], channels, padded, pitches };
             let mut found = vec![Bf16::from_f32(9.0); 2 * width * pitches[1]];
             spread(isa, &to_pixels, &marks, &grad, &mut found);
             for (pixel, expected) in expected.chunks_exact(channels).enumerate() {
                 let (y, x) = (pixel / (2 * width), pixel % (2 * width));
-                let found = &found[y * pitches[0] + x * pitches[1]..][..channels];
-                assert_eq!(found, rounded(expected), "{isa} {height}x{width}x{channels}: {y}, {x}");
+                let found = &found[y * pitches[0] + x * pitches[1]..][..padded];
+                let what = format!("{isa} {height}x{width}x{channels}: {y}, {x}");
+                assert_eq!(found[..channels], rounded(expected), "{what}");
+                assert!(found[channels..].iter().all(|x| *x == Bf16::ZERO), "{what}");
             }
         }
     }

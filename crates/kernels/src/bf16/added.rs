@@ -92,8 +92,10 @@ per_isa! {
 pub struct Spread {
     /// Height and width of the pooled image.
     pub output: [usize; 2],
-    /// Channels: whole 16s.
+    /// Channels of the pooled image.
     pub channels: usize,
+    /// Numbers of a pixel: as many, or one more, a zero, where that makes them even.
+    pub padded: usize,
     /// Numbers from a pixel to the one below, and to the one on its right.
     pub pitches: [usize; 2],
 }
@@ -105,15 +107,15 @@ pub struct Spread {
 /// marks and grad `[output, channels]`, to by `pitches`.
 ///
 /// # Panics
-/// When the lengths do not fit, or channels are not whole 16s.
+/// When the lengths do not fit.
 pub fn spread(isa: Isa, to_pixels: &Spread, marks: &[f32], grad: &[f32], to: &mut [Bf16]) {
-    let Spread { output: [height, width], channels, pitches: [down, across] } = *to_pixels;
-    assert!(channels.is_multiple_of(COLUMNS), "channels are whole 16s");
+    let Spread { output: [height, width], channels, padded, pitches: [down, across] } = *to_pixels;
+    assert_eq!(padded, channels.next_multiple_of(2), "channels are padded to an even number");
     assert_eq!([marks.len(), grad.len()], [height * width * channels; 2], "a pooled image");
     if marks.is_empty() {
         return;
     }
-    let last = (2 * height - 1) * down + (2 * width - 1) * across + channels;
+    let last = (2 * height - 1) * down + (2 * width - 1) * across + padded;
     assert!(to.len() >= last, "to is too short");
     match isa.bf16_unit() {
         Bf16Unit::Widened => spread_portable(isa, to_pixels, marks, grad, to),
@@ -130,12 +132,13 @@ pub fn spread(isa: Isa, to_pixels: &Spread, marks: &[f32], grad: &[f32], to: &mu
 per_isa! {
     /// The truth of [`spread`].
     fn spread_portable(to_pixels: &Spread, marks: &[f32], grad: &[f32], to: &mut [Bf16]) {
-        let Spread { output: [_, width], channels, pitches: [down, across] } = *to_pixels;
+        let Spread { output: [_, width], channels, padded, pitches: [down, across] } = *to_pixels;
         let pixels = marks.chunks_exact(channels).zip(grad.chunks_exact(channels));
         for (pixel, (marks, grad)) in pixels.enumerate() {
             let first = 2 * (pixel / width * down + pixel % width * across);
             for (place, of_place) in [0, across, down, down + across].into_iter().enumerate() {
-                let to = &mut to[first + of_place..][..channels];
+                let to = &mut to[first + of_place..][..padded];
+                to[channels..].fill(Bf16::ZERO);
                 for ((to, mark), grad) in to.iter_mut().zip(marks).zip(grad) {
                     let is_marked = *mark == place as f32;
                     *to = if is_marked { Bf16::from_f32(*grad) } else { Bf16::ZERO };

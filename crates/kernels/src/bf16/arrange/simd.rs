@@ -73,22 +73,23 @@ unsafe fn convert_run(from: *const f32, len: usize, to: *mut Bf16) {
 /// The processor has the features; the lengths are those that `spread` checks.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(crate) unsafe fn spread(to_pixels: &Spread, marks: &[f32], grad: &[f32], to: &mut [Bf16]) {
-    let Spread { output: [height, width], channels, pitches: [down, across] } = *to_pixels;
+    let Spread { output: [height, width], channels, padded, pitches: [down, across] } = *to_pixels;
     let (marks, grad, to) = (marks.as_ptr(), grad.as_ptr(), to.as_mut_ptr());
     for pixel in 0..height * width {
         let first = 2 * (pixel / width * down + pixel % width * across);
         for channel in (0..channels).step_by(COLUMNS) {
             let at = pixel * channels + channel;
-            // SAFETY: all pixels and channels lie inside the checked slices; channels are whole 16s.
+            let (lanes, padded) = (mask(channels - channel), mask(padded - channel));
+            // SAFETY: all pixels and channels lie inside the checked slices; masks end with them.
             unsafe {
-                let mark = _mm512_loadu_ps(marks.add(at));
-                let numbers = _mm512_cvtneps_pbh(_mm512_loadu_ps(grad.add(at)));
-                let rounded: __m256i = core::mem::transmute(numbers);
+                let mark = _mm512_maskz_loadu_ps(lanes, marks.add(at));
+                let numbers = _mm512_maskz_loadu_ps(lanes, grad.add(at));
+                let rounded: __m256i = core::mem::transmute(_mm512_cvtneps_pbh(numbers));
                 for (place, of_place) in [0, across, down, down + across].into_iter().enumerate() {
                     let place = _mm512_set1_ps(place as f32);
                     let marked = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(mark, place);
-                    let to = to.add(first + of_place + channel);
-                    _mm256_storeu_si256(to.cast(), _mm256_maskz_mov_epi16(marked, rounded));
+                    let to = to.add(first + of_place + channel).cast();
+                    _mm256_mask_storeu_epi16(to, padded, _mm256_maskz_mov_epi16(marked, rounded));
                 }
             }
         }

@@ -37,7 +37,6 @@ impl MarkedGradients {
         let overlap = Overlap::new(geometry);
         let suits = isa.bf16_unit() != Bf16Unit::Tiles
             && geometry.input.channels < COLUMNS
-            && geometry.output.channels.is_multiple_of(COLUMNS)
             && weights.copies::<f32>()
             && (overlap.is_some() || !wants_input);
         suits.then_some(Self {
@@ -49,9 +48,14 @@ impl MarkedGradients {
         })
     }
 
+    /// Numbers of a pixel of the spread gradient: whole pairs.
+    fn channels(&self) -> usize {
+        self.geometry.output.channels.next_multiple_of(2)
+    }
+
     /// bf16 numbers of the packed weights from 16 columns to the next.
     fn column_pitch(&self) -> usize {
-        self.geometry.kernel.height * self.geometry.output.channels * COLUMNS
+        self.geometry.kernel.height * self.channels() * COLUMNS
     }
 
     /// bf16 numbers of the packed weights.
@@ -65,14 +69,19 @@ impl MarkedGradients {
         storage_len(self.weight_len())
     }
 
-    /// bf16 numbers of the spread gradients of so many images.
-    fn spread_len(&self, images: usize) -> usize {
-        images * self.geometry.output.len()
+    /// bf16 numbers of the spread gradient of a column of pixels.
+    fn column_len(&self) -> usize {
+        self.geometry.output.height * self.channels()
+    }
+
+    /// bf16 numbers of the spread gradient of an image.
+    fn image_len(&self) -> usize {
+        self.geometry.output.width * self.column_len()
     }
 
     pub(super) fn scratch_len(&self, chunk: usize) -> usize {
         let of_input = |overlap: &Overlap| {
-            storage_len(self.spread_len(chunk.min(IMAGES))) + overlap.scratch_len(chunk)
+            storage_len(chunk.min(IMAGES) * self.image_len()) + overlap.scratch_len(chunk)
         };
         self.weights
             .scratch_len::<f32>()
@@ -88,7 +97,7 @@ impl MarkedGradients {
         let mut tile = [Bf16::ZERO; TILE];
         let panels = storage(packed)[..self.weight_len()].chunks_exact_mut(self.column_pitch());
         for (start, panel) in (0..columns).step_by(COLUMNS).zip(panels) {
-            let kernel_rows = panel.chunks_exact_mut(outputs * COLUMNS);
+            let kernel_rows = panel.chunks_exact_mut(self.channels() * COLUMNS);
             for (ky, row) in (0..self.geometry.kernel.height).rev().zip(kernel_rows) {
                 for (k, to) in (0..outputs).step_by(SEGMENT).zip(row.chunks_mut(TILE)) {
                     let from = &weight[(ky * columns + start) * outputs + k..];
@@ -113,10 +122,11 @@ impl MarkedGradients {
         let to_pixels = Spread {
             output: self.pooled,
             channels: output.channels,
-            pitches: [output.channels, output.height * output.channels],
+            padded: self.channels(),
+            pitches: [self.channels(), self.column_len()],
         };
-        let (left, scratch) =
-            pass.scratch.split_at_mut(storage_len(self.spread_len(pass.images.min(IMAGES))));
+        let left_len = storage_len(pass.images.min(IMAGES) * self.image_len());
+        let (left, scratch) = pass.scratch.split_at_mut(left_len);
         let left = storage(left);
         let pooled = output.len() / 4;
         let results =
@@ -124,7 +134,7 @@ impl MarkedGradients {
         let images = pass.grad_input.chunks_mut(IMAGES * input.len()).zip(results);
         for (grad_input, (grad, marks)) in images {
             let each = grad.chunks_exact(pooled).zip(marks.chunks_exact(pooled));
-            for ((grad, marks), left) in each.zip(left.chunks_exact_mut(output.len())) {
+            for ((grad, marks), left) in each.zip(left.chunks_exact_mut(self.image_len())) {
                 spread(self.isa, &to_pixels, marks, grad, left);
             }
             let images = grad.len() / pooled;
@@ -143,17 +153,16 @@ impl MarkedGradients {
         weight: &[Bf16],
         rows: &mut [f32],
     ) {
-        let Geometry { output, .. } = self.geometry;
-        let column = output.height * output.channels;
+        let (channels, column) = (self.channels(), self.column_len());
         let product = AddedRows {
-            rows: Overlap::grid(added, images, column, output.len()),
+            rows: Overlap::grid(added, images, column, self.image_len()),
             out_rows: overlap.out_grid(added, images),
-            pairs: added.seen.len() * output.channels / 2,
+            pairs: added.seen.len() * channels / 2,
             columns: overlap.columns(),
             column_pitch: self.column_pitch(),
         };
-        let left = &left[added.phase * column + added.seen.start * output.channels..];
-        let weight = &weight[added.first * output.channels * COLUMNS..];
+        let left = &left[added.phase * column + added.seen.start * channels..];
+        let weight = &weight[added.first * channels * COLUMNS..];
         multiply_add(self.isa, &product, left, weight, rows);
     }
 }
@@ -190,7 +199,6 @@ mod tests {
             let pairs = isa.bf16_unit() != Bf16Unit::Tiles && isa.lanes() > 1;
             assert_eq!(suits(isa, 6, 16, 14), pairs, "{isa}: LeNet's second convolution");
             assert!(!suits(isa, 16, 16, 14), "{isa}: 16 channels fill a vector");
-            assert!(!suits(isa, 6, 20, 14), "{isa}: 20 channels are not whole vectors");
             assert!(!suits(isa, 6, 16, 64), "{isa}: copies of 64x64 pixels leave the first cache");
         }
     }

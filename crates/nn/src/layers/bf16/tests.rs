@@ -62,7 +62,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         "[7, 9, 7]",
-        "{ kind = 'conv', out_channels = 48, kernel_size = 3, padding = 1, bias = false }, { kind = 'max_pool', kernel_size = 2 }",
+        "{ kind = 'conv', out_channels = 43, kernel_size = 3, padding = 1, bias = false }, { kind = 'max_pool', kernel_size = 2 }",
     ),
     (
         "[15, 15, 64]",
