@@ -28,14 +28,22 @@ pub enum Precision {
     Bf16,
 }
 
-/// Operations of an image's prediction from which on a network with convolutions trains faster with pairs of bf16 operands. On
-/// Zen 5 those of 0.7 and 0.8 million operations took 1.07 and 1.11 times as long, those of 9 million and more 0.6 to
-/// 0.8 times (docs/decisions/bf16.md).
-const WORTH_PAIRS: u64 = 3_000_000;
+/// Operations of an image's prediction from which on bf16 operands train a network faster than fp32, by the kind of network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorthBf16 {
+    /// With convolutions.
+    pub convolutions: u64,
+    /// With convolutions that are all [pooled](Description::pools_convolutions).
+    pub pooled: u64,
+    /// Without convolutions.
+    pub dense: u64,
+}
 
-/// The same for a network without convolutions: of 16,000 operations it took 1.05 and 1.15 times as long, of 51,000 and more
-/// 0.5 to 0.94 times.
-const WORTH_PAIRS_DENSE: u64 = 50_000;
+/// Of pairs of bf16 operands, on Zen 5 (docs/decisions/bf16.md). Networks with convolutions: of 0.7 million operations 1.07 to 1.1
+/// times the time of fp32, of 9 million and more 0.6 to 0.8 times; all pooled: of 0.2 million 1.1, of 0.4 million and more 0.7 to
+/// 0.95 times; without convolutions: of 16,000 operations 1.05 and 1.15 times, of 51,000 and more 0.5 to 0.94 times.
+const WORTH_PAIRS: WorthBf16 =
+    WorthBf16 { convolutions: 3_000_000, pooled: 400_000, dense: 50_000 };
 
 impl Compute {
     /// Fp32 on an instruction set, with the fastest algorithms.
@@ -58,26 +66,25 @@ impl Precision {
     /// The faster one for training a network on an instruction set.
     #[must_use]
     pub fn fastest(isa: Isa, network: &Description) -> Self {
-        let least =
-            Self::worth_bf16(isa).map(
-                |[with_convolutions, dense]| {
-                    if network.convolves() { with_convolutions } else { dense }
-                },
-            );
+        let least = Self::worth_bf16(isa).map(|worth| match network {
+            network if network.pools_convolutions() => worth.pooled,
+            network if network.convolves() => worth.convolutions,
+            _ => worth.dense,
+        });
         match least {
             Some(least) if network.operations() >= least => Self::Bf16,
             _ => Self::Fp32,
         }
     }
 
-    /// Operations of an image's prediction from which on bf16 is the faster one for a network with convolutions, and for one
-    /// without; `None` where fp32 always is. bf16 in tiles is 16 times as many operations as fp32. Pairs are twice as many
-    /// on some processors (half as many on others), and worth the rounding of operands from some size on.
+    /// From how many operations on bf16 is the faster one; `None` where fp32 always is. bf16 in tiles is 16 times as many
+    /// operations as fp32. Pairs are twice as many on some processors (half as many on others), and worth the rounding of
+    /// operands from some size on.
     #[must_use]
-    pub fn worth_bf16(isa: Isa) -> Option<[u64; 2]> {
+    pub fn worth_bf16(isa: Isa) -> Option<WorthBf16> {
         match isa.bf16_unit() {
-            Bf16Unit::Tiles => Some([0, 0]),
-            Bf16Unit::Dot if isa.has_fast_pairs() => Some([WORTH_PAIRS, WORTH_PAIRS_DENSE]),
+            Bf16Unit::Tiles => Some(WorthBf16 { convolutions: 0, pooled: 0, dense: 0 }),
+            Bf16Unit::Dot if isa.has_fast_pairs() => Some(WORTH_PAIRS),
             Bf16Unit::Dot | Bf16Unit::Widened => None,
         }
     }
@@ -120,13 +127,18 @@ mod tests {
         let dense = |features: usize| {
             format!("{{ kind = \"flatten\" }}, {{ kind = \"dense\", out_features = {features} }}")
         };
-        let networks = [conv(4), conv(128), dense(4), dense(40)].map(|layer| description(&layer));
+        let pooled = |channels: usize| {
+            let pool = "{ kind = \"relu\" }, { kind = \"max_pool\", kernel_size = 2 }";
+            format!("{}, {pool}", conv(channels))
+        };
+        let layers = [conv(4), conv(128), pooled(4), pooled(16), dense(4), dense(40)];
+        let networks = layers.map(|layer| description(&layer));
         let inside = format!(
             "{{ kind = \"residual\", layers = [{}] }}",
             conv(1).replace("= 3", "= 3, padding = 1")
         );
         assert!(description(&inside).convolves(), "a convolution inside a block");
-        let enough = [false, true, false, true];
+        let enough = [false, true, false, true, false, true];
         for isa in Isa::available_with_units() {
             for (network, enough) in networks.iter().zip(enough) {
                 let expected = match isa.bf16_unit() {

@@ -108,6 +108,19 @@ impl Description {
         self.layers.iter().any(LayerInfo::convolves)
     }
 
+    /// Whether there are convolutions, and all are followed by a 2x2 max-pooling, with or without a ReLU between.
+    #[must_use]
+    pub fn pools_convolutions(&self) -> bool {
+        let is_pooled = |at: usize| {
+            let mut behind = self.layers[at + 1..].iter().map(|layer| &layer.spec);
+            let next = behind.find(|spec| !matches!(spec, LayerSpec::Relu(_)));
+            matches!(self.layers[at].spec, LayerSpec::Conv(_))
+                && matches!(next, Some(LayerSpec::MaxPool(pool)) if pool.halves())
+        };
+        let mut convolutions = (0..self.layers.len()).filter(|at| self.layers[*at].convolves());
+        self.convolves() && convolutions.all(is_pooled)
+    }
+
     /// Numbers that the parameters of a layer have.
     #[must_use]
     pub fn parameters_of(&self, layer: &LayerInfo) -> usize {

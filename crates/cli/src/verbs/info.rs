@@ -6,7 +6,7 @@ use crate::output;
 use crate::text_table::{self, Side};
 use clap::Args;
 use percept::kernels::isa::{Bf16Unit, Isa};
-use percept::nn::compute::Precision;
+use percept::nn::compute::{Precision, WorthBf16};
 use percept::nn::describe::Description;
 use percept::train::presets::{self, Preset};
 use serde_json::{Value, json};
@@ -50,11 +50,12 @@ fn precision(in_use: Isa) -> String {
     let (bf16, fp32) = (Precision::Bf16, Precision::Fp32);
     let (large, small) = match Precision::worth_bf16(in_use) {
         None => (fp32, String::new()),
-        Some([0, 0]) => (bf16, String::new()),
-        Some([least, least_dense]) => {
-            let (millions, thousands) = (least / 1_000_000, least_dense / 1_000);
-            let least = format!("{millions} M operations or, without convolutions, {thousands} k");
-            (bf16, format!(", {fp32} below {least}"))
+        Some(WorthBf16 { convolutions: 0, .. }) => (bf16, String::new()),
+        Some(WorthBf16 { convolutions, pooled, dense }) => {
+            let (millions, pooled, dense) =
+                (convolutions / 1_000_000, pooled / 1_000, dense / 1_000);
+            let small = format!("{pooled} k with all pooled, {dense} k without convolutions");
+            (bf16, format!(", {fp32} below {millions} M operations ({small})"))
         }
     };
     format!("{large} when training{small} (change with --precision)")
