@@ -52,10 +52,11 @@ fn precision(in_use: Isa) -> String {
         None => (fp32, String::new()),
         Some(WorthBf16 { convolutions: 0, .. }) => (bf16, String::new()),
         Some(WorthBf16 { convolutions, pooled, dense }) => {
-            let (millions, pooled, dense) =
+            let (convolutions, pooled, dense) =
                 (convolutions / 1_000_000, pooled / 1_000, dense / 1_000);
-            let small = format!("{pooled} k with all pooled, {dense} k without convolutions");
-            (bf16, format!(", {fp32} below {millions} M operations ({small})"))
+            let pooled = format!("{pooled} k with all convolutions pooled");
+            let least = format!("{convolutions} M operations, {pooled}, {dense} k without any");
+            (bf16, format!(", {fp32} below {least}"))
         }
     };
     format!("{large} when training{small} (change with --precision)")
