@@ -40,8 +40,8 @@ pub struct WorthBf16 {
 }
 
 /// Of pairs of bf16 operands, on Zen 5 (docs/decisions/bf16.md). Networks with convolutions: of 0.7 million operations 1.07 to 1.1
-/// times the time of fp32, of 9 million and more 0.6 to 0.8 times; all pooled: of 0.2 million 1.1, of 0.4 million and more 0.7 to
-/// 0.95 times; without convolutions: of 16,000 operations 1.05 and 1.15 times, of 51,000 and more 0.5 to 0.94 times.
+/// times the time of fp32, of 9 million and more 0.6 to 0.8 times; all pooled: of 0.2 million 1.1, of 0.46 million and more 0.75
+/// to 0.92 times; without convolutions: of 16,000 operations 1.05 and 1.15 times, of 51,000 and more 0.5 to 0.94 times.
 const WORTH_PAIRS: WorthBf16 =
     WorthBf16 { convolutions: 3_000_000, pooled: 400_000, dense: 50_000 };
 
