@@ -17,7 +17,8 @@
 //! The operands of the products are rounded to bf16 where that is asked for ([`Operands`]); transforms and sums are not.
 //!
 //! A block of tiles goes through transform, products and transform at a time, so that its points stay in the second
-//! cache. Tiles that reach past the image read zeros and write nothing there. Every output number is computed the same
+//! cache. Tiles that reach past the image read zeros and write nothing there, and what only pixels there are made of is not
+//! multiplied. Every output number is computed the same
 //! way whatever block and whatever other images it is computed with.
 
 use crate::bf16::Bf16;
@@ -26,6 +27,7 @@ use crate::isa::{Bf16Unit, Isa, IsaName};
 use crate::product::{Finish, Panels};
 use core::ops::Range;
 
+mod block;
 mod lines;
 #[cfg(target_arch = "x86_64")]
 mod pairs;
@@ -69,6 +71,16 @@ impl Tile {
     pub const fn points(self) -> usize {
         self.window() * self.window()
     }
+
+    /// Points of all tiles of an output of this height and width that are multiplied: tiles at an edge have fewer.
+    #[must_use]
+    pub fn products(self, output: [usize; 2]) -> usize {
+        let line = |size: usize| {
+            let (tiles, rest) = (size / self.side(), size % self.side());
+            tiles * self.window() + if rest == 0 { 0 } else { rest + 2 }
+        };
+        output.map(line).iter().product()
+    }
 }
 
 /// What the products of the points multiply.
@@ -97,7 +109,7 @@ const GROUP: usize = 16;
 /// Fewest and most tiles of a block, where there are so many.
 const TILES: Range<usize> = 14..113;
 
-/// Tiles up to which a block of the gradient by the weights grows for wide layers: the most that was measured.
+/// Tiles up to which a block of the gradient by the weights grows for wide layers, the most that was measured; no block has more.
 const MOST_CORRELATED: usize = 224;
 
 /// The sizes of a convolution with 3x3 windows and stride 1.
@@ -267,7 +279,7 @@ impl Convolution {
         self.in_channels().next_multiple_of(GROUP) * self.padded_out_channels()
     }
 
-    /// All tiles of so many images, in blocks that differ by at most one tile.
+    /// All tiles of so many images, in blocks that differ by at most one tile; [`block::Block`] orders them.
     fn blocks(
         &self,
         layouts: &[Layout; 2],
@@ -277,24 +289,6 @@ impl Convolution {
         let tiles = images * self.tiles();
         let blocks = tiles.div_ceil(self.most_tiles(layouts, least, images).max(1));
         (0..blocks).map(move |block| block * tiles / blocks..(block + 1) * tiles / blocks)
-    }
-
-    /// Where the tiles of a block lie.
-    fn places(&self, block: Range<usize>) -> impl Iterator<Item = Place> {
-        let ([down, across], side) = (self.grid(), self.tile.side());
-        let (mut image, first) = (block.start / (down * across), block.start % (down * across));
-        let (mut row, mut column) = (first / across, first % across);
-        block.map(move |_| {
-            let place = Place { image, row: row * side, column: column * side };
-            column += 1;
-            if column == across {
-                (row, column) = (row + 1, 0);
-            }
-            if row == down {
-                (image, row) = (image + 1, 0);
-            }
-            place
-        })
     }
 }
 
@@ -343,20 +337,20 @@ impl Side {
         self.height * self.width * self.channels
     }
 
-    /// Whether all of `size` x `size` pixels at a place lie inside the image.
+    /// Whether all of so many rows and columns of pixels at a place lie inside the image.
     #[inline(always)]
-    fn holds(&self, place: &Place, size: usize) -> bool {
-        let axis = |at: usize, origin: isize, len: usize| {
+    fn holds(&self, place: &Place, sizes: [usize; 2]) -> bool {
+        let axis = |at: usize, size: usize, origin: isize, len: usize| {
             let first = at.cast_signed() - origin;
             first >= 0 && first + size.cast_signed() <= len.cast_signed()
         };
-        axis(place.row, self.origin[0], self.height)
-            & axis(place.column, self.origin[1], self.width)
+        axis(place.row, sizes[0], self.origin[0], self.height)
+            & axis(place.column, sizes[1], self.origin[1], self.width)
     }
 
-    /// The rows and columns of `size` x `size` pixels at a place that lie inside the image, counted from their first.
-    fn inside(&self, place: &Place, size: usize) -> [Range<usize>; 2] {
-        let axis = |at: usize, origin: isize, len: usize| {
+    /// Which of so many rows and columns of pixels at a place lie inside the image, counted from their first.
+    fn inside(&self, place: &Place, sizes: [usize; 2]) -> [Range<usize>; 2] {
+        let axis = |at: usize, size: usize, origin: isize, len: usize| {
             let first = at.cast_signed() - origin;
             let start = first.min(0).unsigned_abs().min(size);
             start
@@ -365,8 +359,8 @@ impl Side {
                     .unsigned_abs()
         };
         [
-            axis(place.row, self.origin[0], self.height),
-            axis(place.column, self.origin[1], self.width),
+            axis(place.row, sizes[0], self.origin[0], self.height),
+            axis(place.column, sizes[1], self.origin[1], self.width),
         ]
     }
 
@@ -380,7 +374,7 @@ impl Side {
 }
 
 /// Where a tile lies: its image, and row and column of its first pixel.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Place {
     image: usize,
     row: usize,

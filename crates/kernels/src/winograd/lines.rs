@@ -2,6 +2,7 @@
 //! rows. [`super::scalar`] has the same transforms as matrices.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
+use super::block::HALF;
 use super::{FAR, NEAR};
 use crate::vector::Vector;
 
@@ -10,6 +11,12 @@ pub(super) trait Line<const N: usize, const P: usize> {
     /// # Safety
     /// [`Vector`]'s.
     unsafe fn apply<V: Vector>(x: [V; N]) -> [V; P];
+
+    /// Which of a whole tile's line of points a point of this line is.
+    #[inline(always)]
+    fn place(point: usize) -> usize {
+        point
+    }
 }
 
 /// The transforms of a tile of OUT pixels that sees IN.
@@ -20,6 +27,8 @@ pub(super) trait Scheme<const OUT: usize, const IN: usize> {
     type Pixels: Line<IN, OUT>;
     /// A: the gradient by pixels to that by points.
     type Gradient: Line<OUT, IN>;
+    /// Whether tiles at an edge may be halves of this one.
+    const HAS_HALVES: bool;
 }
 
 /// F(2, 3).
@@ -29,17 +38,80 @@ pub(super) struct Four;
 pub(super) struct Window;
 pub(super) struct Pixels;
 pub(super) struct Gradient;
+/// F(2, 3) at four of the points of F(4, 3), with its factors: 0, plus and minus 2/3, infinity.
+pub(super) struct HalfWindow;
+/// As [`HalfWindow`].
+pub(super) struct HalfPixels;
+/// As [`HalfWindow`].
+pub(super) struct HalfGradient;
 
 impl Scheme<2, 4> for Two {
     type Window = Window;
     type Pixels = Pixels;
     type Gradient = Gradient;
+    const HAS_HALVES: bool = false;
 }
 
 impl Scheme<4, 6> for Four {
     type Window = Window;
     type Pixels = Pixels;
     type Gradient = Gradient;
+    const HAS_HALVES: bool = true;
+}
+
+/// (1 0 -9/4 0), (0 -65/54 -65/36 0), (0 65/54 -65/36 0), (0 -4/9 0 1): Lagrange's polynomials over the factors that F(4, 3) has
+/// for the weights and pixels at these points.
+impl Line<4, 4> for HalfWindow {
+    #[inline(always)]
+    unsafe fn apply<V: Vector>([a, b, c, d]: [V; 4]) -> [V; 4] {
+        // SAFETY: the caller's.
+        unsafe {
+            let factor = |factor: f64| V::splat(factor as f32);
+            let even = V::zero().add_product(c, factor(-65.0 / 36.0));
+            [
+                a.add_product(c, factor(-FAR * FAR)),
+                even.add_product(b, factor(-65.0 / 54.0)),
+                even.add_product(b, factor(65.0 / 54.0)),
+                d.add_product(b, factor(-NEAR * NEAR)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn place(point: usize) -> usize {
+        HALF[point]
+    }
+}
+
+/// (1 3/2 -3/2 0), (0 1 1 1).
+impl Line<4, 2> for HalfPixels {
+    #[inline(always)]
+    unsafe fn apply<V: Vector>([a, b, c, d]: [V; 4]) -> [V; 2] {
+        // SAFETY: the caller's.
+        unsafe { [a.add_product(b.sub(c), V::splat(FAR as f32)), b.add(c).add(d)] }
+    }
+
+    #[inline(always)]
+    fn place(point: usize) -> usize {
+        HALF[point]
+    }
+}
+
+/// The transpose of [`HalfPixels`].
+impl Line<2, 4> for HalfGradient {
+    #[inline(always)]
+    unsafe fn apply<V: Vector>([a, b]: [V; 2]) -> [V; 4] {
+        // SAFETY: the caller's.
+        unsafe {
+            let [plus, minus] = [FAR, -FAR].map(|x| V::splat(x as f32));
+            [a, b.add_product(a, plus), b.add_product(a, minus), b]
+        }
+    }
+
+    #[inline(always)]
+    fn place(point: usize) -> usize {
+        HALF[point]
+    }
 }
 
 impl Line<4, 4> for Window {

@@ -1,17 +1,17 @@
 //! Points as bf16 numbers that AVX512-BF16 multiplies in pairs: neighbouring channels of a tile for [`super::convolve`], the
 //! same channel of two tiles for [`super::add_weight_gradient`], which sums over tiles.
 
+use super::block::Block;
 use super::lines::Line;
 use super::products::{Form, Operand, Shared, SharedTransposed, products, tile, tile_transposed};
-use super::simd::Seen;
-use super::{Convolution, Side};
+use super::simd::{Seen, of_kind};
+use super::{Convolution, Place, Side};
 use crate::bf16::arrange::simd::{interleaving, pairs};
 use crate::product::Panels;
 use crate::product::simd::{cuts, most_rows, with_sizes};
 use crate::vector::Vector;
 use core::arch::x86_64::*;
 use core::mem::transmute;
-use core::ops::Range;
 
 /// Pairs of bf16 numbers. Their rounding flushes numbers below 2^-126 to zero, as the products do.
 pub(super) struct Pairs;
@@ -41,71 +41,114 @@ impl Form for Pairs {
     }
 
     #[inline(always)]
-    unsafe fn points_to_correlate<L: Line<N, P>, const N: usize, const P: usize>(
+    unsafe fn points_to_correlate<
+        W: Line<N, P>,
+        H: Line<HN, 4>,
+        const N: usize,
+        const P: usize,
+        const HN: usize,
+        const HALVES: bool,
+    >(
         convolution: &Convolution,
         side: &Side,
-        block: Range<usize>,
+        block: &Block,
         images: *const f32,
         points: Operand,
     ) {
         // SAFETY: the caller's.
         let order = unsafe { interleaving() };
-        let (mut places, mut pair) = (convolution.places(block), 0);
-        // The first tile's points of one vector of channels.
-        // SAFETY: the caller's.
-        let mut kept = [unsafe { __m512::zero() }; 36];
-        while let Some(first) = places.next() {
-            let second = places.next();
-            let first = Seen::new::<__m512, N>(side, &first, images);
-            let second = second.map(|second| Seen::new::<__m512, N>(side, &second, images));
-            for seen in [Some(&first), second.as_ref()].into_iter().flatten() {
-                seen.fetch_below(N, convolution.tile.side());
+        let ahead = convolution.tile.side();
+        for (pair, places) in block.places().chunks(2).enumerate() {
+            let halves = block.halves_of_pair(pair);
+            // SAFETY: the caller's.
+            unsafe {
+                of_kind!(
+                    halves,
+                    HALVES,
+                    [W, N, P],
+                    [H, HN, 4],
+                    pair_to_points::<Self, P>(side, places, pair, ahead, order, images, points)
+                );
             }
-            for channel in (0..side.channels).step_by(__m512::LANES) {
-                let kept = kept.as_mut_ptr();
-                let to = points.at(pair, P * P, 0, channel);
-                // SAFETY: there are 36 points at most, and room for whole vectors of pairs; the images are the caller's.
-                unsafe {
-                    let keep = |point: usize, v: __m512| *kept.add(point) = v;
-                    first.transform::<__m512, L, N, P>(channel, keep);
-                    let store = |point: usize, v: __m512| {
-                        let words: __m512 = transmute(pairs(*kept.add(point), v, order));
-                        words.store(to.add(point * points.layout.line));
-                    };
-                    match &second {
-                        Some(second) => second.transform::<__m512, L, N, P>(channel, store),
-                        None => (0..P * P).for_each(|point| store(point, __m512::zero())),
-                    }
-                }
-            }
-            pair += 1;
         }
     }
 
     #[inline(always)]
     unsafe fn products(
         points: usize,
-        tiles: usize,
+        block: &Block,
         panels: &Panels,
         windows: Operand,
         weights: *const f32,
         pixels: Operand,
     ) {
         // SAFETY: the caller's.
-        unsafe { products_pairs(points, tiles, panels, windows, weights, pixels) }
+        unsafe { products_pairs(points, block, panels, windows, weights, pixels) }
     }
 
     #[inline(always)]
     unsafe fn transposed_products(
         convolution: &Convolution,
-        tiles: usize,
+        block: &Block,
         windows: Operand,
         pixels: Operand,
         gradients: *mut f32,
         adds: bool,
     ) {
         // SAFETY: the caller's.
-        unsafe { transposed_pairs(convolution, tiles, windows, pixels, gradients, adds) }
+        unsafe { transposed_pairs(convolution, block, windows, pixels, gradients, adds) }
+    }
+}
+
+/// Transforms what one or two tiles have on one side to pairs of points.
+///
+/// # Safety
+/// As [`Form::points_to_correlate`].
+#[inline(always)]
+unsafe fn pair_to_points<
+    F: Form<Vector = __m512>,
+    R: Line<NR, PR>,
+    C: Line<NC, PC>,
+    const NR: usize,
+    const PR: usize,
+    const NC: usize,
+    const PC: usize,
+    const T: usize,
+>(
+    side: &Side,
+    places: &[Place],
+    pair: usize,
+    ahead: usize,
+    order: __m512i,
+    images: *const f32,
+    points: Operand,
+) {
+    // The first tile's points of one vector of channels.
+    // SAFETY: the caller's.
+    let mut kept = [unsafe { __m512::zero() }; 36];
+    let seen = |place: &Place| Seen::new::<F::Vector>(side, place, [NR, NC], images);
+    let (first, second) = (seen(&places[0]), places.get(1).map(seen));
+    for seen in [Some(&first), second.as_ref()].into_iter().flatten() {
+        seen.fetch_below(NR, ahead);
+    }
+    for channel in (0..side.channels).step_by(F::Vector::LANES) {
+        let kept = kept.as_mut_ptr();
+        let to = points.at(pair, T * T, 0, channel);
+        // SAFETY: there are 36 points at most, and room for whole vectors of pairs; the images are the caller's.
+        unsafe {
+            let keep = |point: usize, v: __m512| *kept.add(point) = v;
+            first.transform::<F::Vector, R, C, NR, PR, NC, PC, T>(channel, keep);
+            let store = |point: usize, v: __m512| {
+                let words: __m512 = transmute(pairs(*kept.add(point), v, order));
+                words.store(to.add(point * points.layout.line));
+            };
+            match &second {
+                Some(second) => {
+                    second.transform::<F::Vector, R, C, NR, PR, NC, PC, T>(channel, store);
+                }
+                None => (0..T * T).for_each(|point| store(point, __m512::zero())),
+            }
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The SIMD bodies of the matrix products of a block's points.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
+use super::block::Block;
 use super::lines::Line;
-use super::simd::to_points;
+use super::simd::{of_kind, to_points};
 use super::{Convolution, LINE, Layout, Side};
 use crate::product::Panels;
 use crate::product::simd::{cuts, most_rows, with_sizes};
@@ -12,7 +13,6 @@ use core::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m256, __m512};
 use core::marker::PhantomData;
-use core::ops::Range;
 
 /// One side's points of a block.
 #[derive(Clone, Copy)]
@@ -47,32 +47,51 @@ pub(super) trait Form {
     unsafe fn add_products(sum: Self::Vector, x: Self::Vector, y: Self::Vector) -> Self::Vector;
 
     /// Transforms what a block's tiles have on one side, as the products of
-    /// [`add_weight_gradient`](super::add_weight_gradient) read it.
+    /// [`add_weight_gradient`](super::add_weight_gradient) read it: lines of N pixels to P points, of HN to 4 where tiles may be
+    /// halves.
     ///
     /// # Safety
     /// As [`to_points`].
     #[inline(always)]
-    unsafe fn points_to_correlate<L: Line<N, P>, const N: usize, const P: usize>(
+    unsafe fn points_to_correlate<
+        W: Line<N, P>,
+        H: Line<HN, 4>,
+        const N: usize,
+        const P: usize,
+        const HN: usize,
+        const HALVES: bool,
+    >(
         convolution: &Convolution,
         side: &Side,
-        block: Range<usize>,
+        block: &Block,
         images: *const f32,
         points: Operand,
     ) where
         Self: Sized,
     {
-        // SAFETY: the caller's.
-        unsafe { to_points::<Self, L, N, P>(convolution, side, block, images, points) }
+        for (halves, tiles) in block.kinds() {
+            // SAFETY: the caller's.
+            unsafe {
+                of_kind!(
+                    halves,
+                    HALVES,
+                    [W, N, P],
+                    [H, HN, 4],
+                    to_points::<Self, P>(convolution, side, block, tiles, images, points)
+                );
+            }
+        }
     }
 
-    /// pixels[tile, point, o] = sum over channels c of windows[tile, point, c] * weights[point, c, o].
+    /// pixels[tile, point, o] = sum over channels c of windows[tile, point, c] * weights[point, c, o], for the tiles of each
+    /// point.
     ///
     /// # Safety
-    /// [`Vector`]'s; the operands are valid for `tiles` tiles of the panels' rows and columns, `weights` for every point's
+    /// [`Vector`]'s; the operands are valid for the block's tiles of the panels' rows and columns, `weights` for every point's
     /// panels.
     unsafe fn products(
         points: usize,
-        tiles: usize,
+        block: &Block,
         panels: &Panels,
         windows: Operand,
         weights: *const f32,
@@ -83,11 +102,11 @@ pub(super) trait Form {
     /// where asked for.
     ///
     /// # Safety
-    /// [`Vector`]'s; the operands are valid for `tiles` tiles of the convolution's channels, `gradients` for every point's
+    /// [`Vector`]'s; the operands are valid for the block's tiles of the convolution's channels, `gradients` for every point's
     /// matrix of whole groups of rows and whole vectors of columns.
     unsafe fn transposed_products(
         convolution: &Convolution,
-        tiles: usize,
+        block: &Block,
         windows: Operand,
         pixels: Operand,
         gradients: *mut f32,
@@ -109,7 +128,7 @@ macro_rules! products {
         #[target_feature(enable = $features)]
         unsafe fn $products(
             points: usize,
-            tiles: usize,
+            block: &Block,
             panels: &Panels,
             windows: Operand,
             weights: *const f32,
@@ -119,11 +138,12 @@ macro_rules! products {
             let shared = Shared::new(points, panels, &windows, &pixels);
             let mut panel = weights;
             for point in 0..points {
+                let tiles = block.of_point(point);
                 for (start, width) in panels.panels() {
                     let vectors = width / lanes;
-                    for (first, count) in cuts(tiles, most_rows(lanes, vectors)) {
-                        let from = windows.at(first, points, point, 0);
-                        let to = pixels.at(first, points, point, start);
+                    for (first, count) in cuts(tiles.len(), most_rows(lanes, vectors)) {
+                        let from = windows.at(tiles.start + first, points, point, 0);
+                        let to = pixels.at(tiles.start + first, points, point, start);
                         // SAFETY: tiles and panel lie inside the operands.
                         with_sizes!(count, vectors, tile::<$form>, (&shared, from, panel, to), $($sizes)*);
                     }
@@ -137,7 +157,7 @@ macro_rules! products {
         #[target_feature(enable = $features)]
         unsafe fn $transposed(
             convolution: &Convolution,
-            tiles: usize,
+            block: &Block,
             windows: Operand,
             pixels: Operand,
             gradients: *mut f32,
@@ -146,14 +166,19 @@ macro_rules! products {
             let lanes = <$form as Form>::Vector::LANES;
             let (panels, points) = (&convolution.panels, convolution.tile.points());
             let (columns, channels) = (panels.padded_columns(), convolution.in_channels());
-            let shared = SharedTransposed::new(points, tiles, columns, &windows, &pixels, adds);
+            let together = windows.layout.together;
             for point in 0..points {
+                // Whole pairs: what a tile beyond has at such a point is a product with zero.
+                let tiles = block.of_point(point);
+                let turns = tiles.start / together..tiles.end.div_ceil(together);
+                let shared =
+                    SharedTransposed::new(points, turns.len(), columns, &windows, &pixels, adds);
                 let out = gradients.wrapping_add(point * convolution.point_gradient_len());
                 for (start, width) in panels.panels() {
-                    let right = pixels.at(0, points, point, start);
+                    let right = pixels.at(turns.start, points, point, start);
                     let vectors = width / lanes;
                     for c in (0..channels).step_by(if vectors == 1 { $lone } else { $group }) {
-                        let left = windows.at(0, points, point, c);
+                        let left = windows.at(turns.start, points, point, c);
                         let to = out.wrapping_add(c * columns + start);
                         // SAFETY: whole groups and vectors lie inside the operands.
                         unsafe {
@@ -195,26 +220,26 @@ macro_rules! exact {
             #[inline(always)]
             unsafe fn products(
                 points: usize,
-                tiles: usize,
+                block: &Block,
                 panels: &Panels,
                 windows: Operand,
                 weights: *const f32,
                 pixels: Operand,
             ) {
                 // SAFETY: the caller's.
-                unsafe { $products(points, tiles, panels, windows, weights, pixels) }
+                unsafe { $products(points, block, panels, windows, weights, pixels) }
             }
             #[inline(always)]
             unsafe fn transposed_products(
                 convolution: &Convolution,
-                tiles: usize,
+                block: &Block,
                 windows: Operand,
                 pixels: Operand,
                 gradients: *mut f32,
                 adds: bool,
             ) {
                 // SAFETY: the caller's.
-                unsafe { $transposed(convolution, tiles, windows, pixels, gradients, adds) }
+                unsafe { $transposed(convolution, block, windows, pixels, gradients, adds) }
             }
         }
     };
@@ -295,7 +320,7 @@ pub(super) struct SharedTransposed {
 impl SharedTransposed {
     pub(super) fn new(
         points: usize,
-        tiles: usize,
+        turns: usize,
         out_pitch: usize,
         windows: &Operand,
         pixels: &Operand,
@@ -303,7 +328,7 @@ impl SharedTransposed {
     ) -> Self {
         Self {
             adds,
-            turns: tiles.div_ceil(windows.layout.together),
+            turns,
             left: Pitches::new(windows, points),
             right: Pitches::new(pixels, points),
             out_pitch,

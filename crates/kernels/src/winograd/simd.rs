@@ -1,7 +1,8 @@
 //! The SIMD bodies of both passes: one algorithm over [`Vector`], one instance per instruction set.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-use super::lines::{Four, Line, Scheme, Two};
+use super::block::Block;
+use super::lines::{Four, HalfGradient, HalfPixels, HalfWindow, Line, Scheme, Two};
 #[cfg(target_arch = "x86_64")]
 use super::pairs::Pairs;
 use super::products::{Exact, Form, Operand};
@@ -142,6 +143,30 @@ bodies!(
 #[cfg(target_arch = "aarch64")]
 bodies!(Exact<float32x4_t>, "neon", convolve_neon, correlate_neon);
 
+/// Calls a function with the lines of a tile's rows and columns, by its [`halves`](Block::halves).
+macro_rules! of_kind {
+    (
+        $halves:expr, $has_halves:expr, [$whole:ty, $n:expr, $p:expr], [$half:ty, $hn:expr, $hp:expr],
+        $function:ident::<$form:ty, $points:ident>($($arg:expr),* $(,)?)
+    ) => {
+        match $halves {
+            [true, true] if $has_halves => {
+                $function::<$form, $half, $half, { $hn }, { $hp }, { $hn }, { $hp }, { $points }>($($arg),*)
+            }
+            [true, false] if $has_halves => {
+                $function::<$form, $half, $whole, { $hn }, { $hp }, { $n }, { $p }, { $points }>($($arg),*)
+            }
+            [false, true] if $has_halves => {
+                $function::<$form, $whole, $half, { $n }, { $p }, { $hn }, { $hp }, { $points }>($($arg),*)
+            }
+            _ => {
+                $function::<$form, $whole, $whole, { $n }, { $p }, { $n }, { $p }, { $points }>($($arg),*)
+            }
+        }
+    };
+}
+pub(super) use of_kind;
+
 /// [`super::convolve`], block by block.
 ///
 /// # Safety
@@ -155,42 +180,32 @@ unsafe fn convolve_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const I
     let Convolve { convolution, images, input, weights, bias, finish } = *pass;
     let bias = bias.map_or(core::ptr::null(), <[f32]>::as_ptr);
     let layouts = convolution.convolved();
-    for block in convolution.blocks(&layouts, 0, images) {
+    for tiles in convolution.blocks(&layouts, 0, images) {
+        let block = Block::new(convolution, tiles);
         let points = Points::new(layouts, block.len(), scratch);
         // SAFETY: the points lie inside the scratch memory, whose length is checked for the largest block, and the
         // images have the sizes of the convolution.
         unsafe {
             let (windows, input) = (convolution.windows(), input.as_ptr());
-            to_points::<F, S::Window, IN, IN>(
-                convolution,
-                &windows,
-                block.clone(),
-                input,
-                points.windows,
-            );
-            let tiles = block.len();
-            let Points { windows, pixels } = points;
-            F::products(IN * IN, tiles, &convolution.panels, windows, weights.as_ptr(), pixels);
-            let pixels = points.pixels;
-            if bias.is_null() {
-                let add = |_, v| v;
-                from_points::<F::Vector, S::Pixels, IN, OUT>(
-                    convolution,
-                    block,
-                    pixels,
-                    add,
-                    finish,
-                    output,
+            for (halves, tiles) in block.kinds() {
+                of_kind!(
+                    halves,
+                    S::HAS_HALVES,
+                    [S::Window, IN, IN],
+                    [HalfWindow, 4, 4],
+                    to_points::<F, IN>(convolution, &windows, &block, tiles, input, points.windows)
                 );
-            } else {
-                let add = |channel, v: F::Vector| v.add(F::Vector::load(bias.add(channel)));
-                from_points::<F::Vector, S::Pixels, IN, OUT>(
-                    convolution,
-                    block,
-                    pixels,
-                    add,
-                    finish,
-                    output,
+            }
+            let Points { windows, pixels } = points;
+            F::products(IN * IN, &block, &convolution.panels, windows, weights.as_ptr(), pixels);
+            let write = Write { convolution, block: &block, points: points.pixels, bias, finish };
+            for (halves, tiles) in block.kinds() {
+                of_kind!(
+                    halves,
+                    S::HAS_HALVES,
+                    [S::Pixels, IN, OUT],
+                    [HalfPixels, 4, 2],
+                    from_points::<F::Vector, IN>(&write, tiles, output)
                 );
             }
         }
@@ -210,46 +225,73 @@ unsafe fn correlate_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const 
     let Correlate { convolution, images, input, grad_output } = *pass;
     let (windows, pixels) = (convolution.windows(), convolution.pixels());
     let layouts = convolution.correlated();
-    for block in convolution.blocks(&layouts, convolution.least_correlated(), images) {
-        let (tiles, is_first) = (block.len(), block.start == 0);
-        let points = Points::new(layouts, tiles, scratch);
+    for tiles in convolution.blocks(&layouts, convolution.least_correlated(), images) {
+        let is_first = tiles.start == 0;
+        let block = Block::new(convolution, tiles);
+        let points = Points::new(layouts, block.len(), scratch);
         // SAFETY: as in `convolve_blocks`.
         unsafe {
-            F::points_to_correlate::<S::Window, IN, IN>(
-                convolution,
-                &windows,
-                block.clone(),
-                input.as_ptr(),
-                points.windows,
-            );
-            F::points_to_correlate::<S::Gradient, OUT, IN>(
-                convolution,
-                &pixels,
-                block,
-                grad_output.as_ptr(),
-                points.pixels,
-            );
+            let (input, grad_output) = (input.as_ptr(), grad_output.as_ptr());
+            if S::HAS_HALVES {
+                F::points_to_correlate::<S::Window, HalfWindow, IN, IN, 4, true>(
+                    convolution,
+                    &windows,
+                    &block,
+                    input,
+                    points.windows,
+                );
+                F::points_to_correlate::<S::Gradient, HalfGradient, OUT, IN, 2, true>(
+                    convolution,
+                    &pixels,
+                    &block,
+                    grad_output,
+                    points.pixels,
+                );
+            } else {
+                F::points_to_correlate::<S::Window, HalfWindow, IN, IN, 4, false>(
+                    convolution,
+                    &windows,
+                    &block,
+                    input,
+                    points.windows,
+                );
+                F::points_to_correlate::<S::Gradient, HalfGradient, OUT, IN, 2, false>(
+                    convolution,
+                    &pixels,
+                    &block,
+                    grad_output,
+                    points.pixels,
+                );
+            }
             let Points { windows, pixels } = points;
-            F::transposed_products(convolution, tiles, windows, pixels, gradients, !is_first);
+            F::transposed_products(convolution, &block, windows, pixels, gradients, !is_first);
         }
     }
 }
 
-/// out(p, q) = the (p, q) of L x Lt, with the columns of x from `load`, first to last.
+/// out(p, q) = the (p, q) of R x Ct, with the columns of x from `load`, first to last.
 ///
 /// # Safety
 /// [`Vector`]'s, and `load`'s and `store`'s for every place.
 #[inline(always)]
-unsafe fn sandwich<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
-    mut load: impl FnMut(usize) -> [V; N],
+unsafe fn sandwich<
+    V: Vector,
+    R: Line<NR, PR>,
+    C: Line<NC, PC>,
+    const NR: usize,
+    const PR: usize,
+    const NC: usize,
+    const PC: usize,
+>(
+    mut load: impl FnMut(usize) -> [V; NR],
     store: impl Fn(usize, usize, V),
 ) {
     // SAFETY: the caller's.
     let zero = unsafe { V::zero() };
-    let mut half = [[zero; N]; P];
-    for column in 0..N {
+    let mut half = [[zero; NC]; PR];
+    for column in 0..NC {
         // SAFETY: the caller's.
-        let line = unsafe { L::apply(load(column)) };
+        let line = unsafe { R::apply(load(column)) };
         for (half, number) in half.iter_mut().zip(line) {
             half[column] = number;
         }
@@ -258,7 +300,7 @@ unsafe fn sandwich<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     }
     for (row, half) in half.into_iter().enumerate() {
         // SAFETY: the caller's.
-        let line = unsafe { L::apply(half) };
+        let line = unsafe { C::apply(half) };
         for (column, number) in line.into_iter().enumerate() {
             store(row, column, number);
         }
@@ -266,7 +308,7 @@ unsafe fn sandwich<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
     }
 }
 
-/// The N x N pixels that a tile has on one side.
+/// The pixels that a tile has on one side.
 pub(super) struct Seen {
     from: *const f32,
     /// Numbers from one row of the image to the next.
@@ -278,18 +320,19 @@ pub(super) struct Seen {
 
 impl Seen {
     #[inline(always)]
-    pub(super) fn new<V: Vector, const N: usize>(
+    pub(super) fn new<V: Vector>(
         side: &Side,
         place: &Place,
+        sizes: [usize; 2],
         images: *const f32,
     ) -> Self {
         let channels = side.channels;
-        let is_whole = channels.is_multiple_of(V::LANES) && side.holds(place, N);
+        let is_whole = channels.is_multiple_of(V::LANES) && side.holds(place, sizes);
         Self {
             from: images.wrapping_add(side.offset(place)),
             row: side.width * channels,
             channels,
-            inside: if is_whole { None } else { Some(side.inside(place, N)) },
+            inside: if is_whole { None } else { Some(side.inside(place, sizes)) },
         }
     }
 
@@ -304,29 +347,38 @@ impl Seen {
         }
     }
 
-    /// Transforms a vector of channels and hands each of the P x P points to `store`.
+    /// Transforms a vector of channels and hands each point, of T in a whole tile's line, to `store`.
     ///
     /// # Safety
     /// Called from a function with V's features; the images have the side's sizes, and `store`'s for every point.
     #[inline(always)]
-    pub(super) unsafe fn transform<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
+    pub(super) unsafe fn transform<
+        V: Vector,
+        R: Line<NR, PR>,
+        C: Line<NC, PC>,
+        const NR: usize,
+        const PR: usize,
+        const NC: usize,
+        const PC: usize,
+        const T: usize,
+    >(
         &self,
         channel: usize,
         store: impl Fn(usize, V),
     ) {
         let Self { row, channels, .. } = *self;
         let from = self.from.wrapping_add(channel);
-        let store = |y: usize, x: usize, v: V| store(y * P + x, v);
+        let store = |y: usize, x: usize, v: V| store(R::place(y) * T + C::place(x), v);
         let Some([rows, columns]) = &self.inside else {
             // SAFETY: a whole window of whole vectors is read where it lies.
             unsafe {
                 let load = |y: usize, x: usize| V::load(from.add(y * row + x * channels));
                 let load = |x: usize| core::array::from_fn(|y| load(y, x));
-                return sandwich::<V, L, N, P>(load, store);
+                return sandwich::<V, R, C, NR, PR, NC, PC>(load, store);
             }
         };
         // Where each row's next pixel lies, and how far it is to the one after: rows outside stay at zeros.
-        let mut pixels: [_; N] = core::array::from_fn(|y| {
+        let mut pixels: [_; NR] = core::array::from_fn(|y| {
             let is_inside = rows.contains(&y);
             let pixel =
                 select_unpredictable(is_inside, from.wrapping_add(y * row), ZEROS.0.as_ptr());
@@ -336,7 +388,7 @@ impl Seen {
         unsafe {
             let mask = V::mask(V::LANES.min(channels - channel));
             let load = |x: usize| {
-                let mut numbers = [V::zero(); N];
+                let mut numbers = [V::zero(); NR];
                 if columns.contains(&x) {
                     for (number, (pixel, _)) in numbers.iter_mut().zip(&pixels) {
                         *number = V::load_masked(*pixel, mask);
@@ -347,90 +399,149 @@ impl Seen {
                 }
                 numbers
             };
-            sandwich::<V, L, N, P>(load, store);
+            sandwich::<V, R, C, NR, PR, NC, PC>(load, store);
         }
     }
 }
 
-/// Transforms what a block's tiles have on one side: N x N pixels to P x P points.
+/// Transforms what some of a block's tiles have on one side to points, of T in a whole tile's line.
 ///
 /// # Safety
 /// Called from a function with F's features; `images` has the side's sizes, `points` room for the block.
 #[inline(always)]
-pub(super) unsafe fn to_points<F: Form, L: Line<N, P>, const N: usize, const P: usize>(
+pub(super) unsafe fn to_points<
+    F: Form,
+    R: Line<NR, PR>,
+    C: Line<NC, PC>,
+    const NR: usize,
+    const PR: usize,
+    const NC: usize,
+    const PC: usize,
+    const T: usize,
+>(
     convolution: &Convolution,
     side: &Side,
-    block: Range<usize>,
+    block: &Block,
+    tiles: Range<usize>,
     images: *const f32,
     points: Operand,
 ) {
     let lanes = F::Vector::LANES;
-    for (tile, place) in convolution.places(block).enumerate() {
-        let seen = Seen::new::<F::Vector, N>(side, &place, images);
-        seen.fetch_below(N, convolution.tile.side());
+    for (tile, place) in tiles.clone().zip(&block.places()[tiles]) {
+        let seen = Seen::new::<F::Vector>(side, place, [NR, NC], images);
+        seen.fetch_below(NR, convolution.tile.side());
         for channel in (0..side.channels).step_by(lanes) {
             // SAFETY: the points have whole vectors.
             unsafe {
-                let to = points.at(tile, P * P, 0, channel);
+                let to = points.at(tile, T * T, 0, channel);
                 let line = points.layout.line;
                 let store = |point: usize, v: F::Vector| F::store(v, to.add(point * line));
-                seen.transform::<F::Vector, L, N, P>(channel, store);
+                seen.transform::<F::Vector, R, C, NR, PR, NC, PC, T>(channel, store);
             }
         }
     }
 }
 
-/// Transforms a block's sums back, N x N points to P x P pixels, lets `add` add the bias to a vector of channels, and writes
-/// the pixels that exist.
+/// What becomes of a block's sums.
+struct Write<'a> {
+    convolution: &'a Convolution,
+    block: &'a Block,
+    points: Operand,
+    /// Null where there is none.
+    bias: *const f32,
+    finish: Finish,
+}
+
+/// Transforms the sums of some of a block's tiles back, of T points in a whole tile's line, adds the bias and writes the pixels
+/// that exist.
 ///
 /// # Safety
-/// Called from a function with V's features; `points` holds the block, `images` has the output's sizes.
+/// Called from a function with V's features; the points hold the block, `images` has the output's sizes.
 #[inline(always)]
-unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
-    convolution: &Convolution,
-    block: Range<usize>,
-    points: Operand,
-    add: impl Fn(usize, V) -> V,
-    finish: Finish,
+unsafe fn from_points<
+    V: Vector,
+    R: Line<NR, PR>,
+    C: Line<NC, PC>,
+    const NR: usize,
+    const PR: usize,
+    const NC: usize,
+    const PC: usize,
+    const T: usize,
+>(
+    write: &Write<'_>,
+    tiles: Range<usize>,
     images: *mut f32,
 ) {
-    let Operand { start, layout } = points;
-    let side = convolution.pixels();
+    // SAFETY: the caller's; a bias has whole vectors.
+    unsafe {
+        if write.bias.is_null() {
+            let add = |_, v| v;
+            pixels::<V, R, C, NR, PR, NC, PC, T>(write, tiles, images, add);
+        } else {
+            let add = |channel, v: V| v.add(V::load(write.bias.add(channel)));
+            pixels::<V, R, C, NR, PR, NC, PC, T>(write, tiles, images, add);
+        }
+    }
+}
+
+/// [`from_points`], where `add` adds the bias to a vector of channels.
+///
+/// # Safety
+/// As [`from_points`].
+#[inline(always)]
+unsafe fn pixels<
+    V: Vector,
+    R: Line<NR, PR>,
+    C: Line<NC, PC>,
+    const NR: usize,
+    const PR: usize,
+    const NC: usize,
+    const PC: usize,
+    const T: usize,
+>(
+    write: &Write<'_>,
+    tiles: Range<usize>,
+    images: *mut f32,
+    add: impl Fn(usize, V) -> V,
+) {
+    let Operand { start, layout } = write.points;
+    let side = write.convolution.pixels();
     let pixel = side.channels;
     let row = side.width * pixel;
     // The ReLU as a maximum that may do nothing: one instruction, no branch.
-    let least = if finish == Finish::StoreRelu { 0.0 } else { f32::NEG_INFINITY };
+    let least = if write.finish == Finish::StoreRelu { 0.0 } else { f32::NEG_INFINITY };
     let mut nowhere = [0.0; LINE];
     let sums = |from: *const f32, x: usize| {
+        let point = |y: usize| (R::place(y) * T + C::place(x)) * LINE;
         // SAFETY: the points have whole vectors.
-        core::array::from_fn(|y| unsafe { V::load(from.add((y * N + x) * LINE)) })
+        core::array::from_fn(|y| unsafe { V::load(from.add(point(y))) })
     };
     // Every number behind the transform: no point adds the same to all pixels.
     let finished = |channel: usize, v: V| {
         // SAFETY: as this function's.
         unsafe { V::splat(least).max(add(channel, v)) }
     };
-    for (tile, place) in convolution.places(block).enumerate() {
+    for (tile, place) in tiles.clone().zip(&write.block.places()[tiles]) {
         let from = start.wrapping_add(tile * layout.pitch);
-        let to = images.wrapping_add(side.offset(&place));
-        if side.channels.is_multiple_of(V::LANES) && side.holds(&place, P) {
+        let to = images.wrapping_add(side.offset(place));
+        if side.channels.is_multiple_of(V::LANES) && side.holds(place, [PR, PC]) {
             for channel in (0..side.channels).step_by(V::LANES) {
-                let line = channel / LINE * N * N * LINE + channel % LINE;
+                let line = channel / LINE * T * T * LINE + channel % LINE;
                 let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
                 // SAFETY: a whole tile of whole vectors is written where it lies.
                 unsafe {
                     let store = |y: usize, x: usize, v: V| {
                         finished(channel, v).store(to.add(y * row + x * pixel));
                     };
-                    sandwich::<V, L, N, P>(|x| sums(from, x), store);
+                    sandwich::<V, R, C, NR, PR, NC, PC>(|x| sums(from, x), store);
                 }
             }
             continue;
         }
-        let inside = side.inside(&place, P);
+        let inside = side.inside(place, [PR, PC]);
         for channel in (0..side.channels).step_by(V::LANES) {
             let lanes = V::LANES.min(side.channels - channel);
-            let line = channel / LINE * N * N * LINE + channel % LINE;
+            let line = channel / LINE * T * T * LINE + channel % LINE;
             let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
             // SAFETY: the pixels that exist are written, and under a mask the channels that exist.
             unsafe {
@@ -441,7 +552,7 @@ unsafe fn from_points<V: Vector, L: Line<N, P>, const N: usize, const P: usize>(
                     let pixel = select_unpredictable(is_inside, pixel, nowhere);
                     finished(channel, v).store_masked(pixel, mask);
                 };
-                sandwich::<V, L, N, P>(|x| sums(from, x), store);
+                sandwich::<V, R, C, NR, PR, NC, PC>(|x| sums(from, x), store);
             }
         }
     }

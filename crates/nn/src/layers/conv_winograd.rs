@@ -74,7 +74,8 @@ fn cost(
                 Tile::Four => 360,
             };
             let tiles = height.div_ceil(tile.side()) * width.div_ceil(tile.side());
-            tiles * (tile.points() * products / together + transform * both)
+            let points = tile.products([height, width]);
+            points * products / together + tiles * transform * both
         }
     };
     let forward = pass(output.height, output.width, input.channels * vectors(output.channels));
