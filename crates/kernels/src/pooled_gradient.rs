@@ -4,8 +4,8 @@
 //! quarters of the products that a dense gradient would ask for are with zero. Here each pooled number adds its gradient
 //! times the window of its pixel to the gradient of its channel, whose rows stay in registers meanwhile.
 //!
-//! A load that crosses a cache line counts twice, and most loads of windows do: [`layout`] says which frames are copied
-//! first so that none does.
+//! A load that crosses a cache line counts twice, and most loads of windows do, so that small frames are copied first where
+//! then none does (`layout.rs`).
 
 use crate::element::Element;
 use crate::isa::{Isa, IsaName};
