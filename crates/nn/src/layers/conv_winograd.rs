@@ -262,7 +262,7 @@ mod tests {
                 (14, [64, 64], training, Some(Tile::Four)),
                 (14, [16, 16], Purpose::Inference, Some(Tile::Four)),
                 (7, [48, 96], training, Some(Tile::Four)),
-                (6, [64, 64], training, Some(Tile::Two)),
+                (6, [64, 64], training, Some(Tile::Four)),
                 (2, [64, 64], training, Some(Tile::Two)),
                 (1, [64, 64], training, None),
                 (28, [1, 32], first, None),
