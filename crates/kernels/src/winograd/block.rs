@@ -58,10 +58,14 @@ impl Block {
         for ((rows, columns), end) in kinds.into_iter().zip(&mut ends) {
             for (image, row) in images.clone().flat_map(|i| rows.clone().map(move |row| (i, row))) {
                 let first = (image * down + row) * across;
-                for column in columns.clone().filter(|column| tiles.contains(&(first + column))) {
-                    places[count] = Place { image, row: row * side, column: column * side };
-                    count += 1;
+                let from = tiles.start.saturating_sub(first).max(columns.start);
+                let to = tiles.end.saturating_sub(first).min(columns.end);
+                let row = row * side;
+                let columns = (from..to).map(|column| column * side);
+                for (place, column) in places[count..].iter_mut().zip(columns) {
+                    *place = Place { image, row, column };
                 }
+                count += to.saturating_sub(from);
             }
             *end = count;
         }
