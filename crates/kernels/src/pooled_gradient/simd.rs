@@ -3,7 +3,9 @@
 
 use super::layout::{Form, Layout, frame_rows};
 use super::offsets::{Offsets, write_offsets};
-use super::{Operands, PooledWindows, SMALL};
+#[cfg(target_arch = "x86_64")]
+use super::SMALL;
+use super::{Operands, PooledWindows};
 use crate::isa::{Isa, IsaName};
 use crate::vector::Vector;
 #[cfg(target_arch = "aarch64")]
