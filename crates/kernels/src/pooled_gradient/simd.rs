@@ -1,10 +1,10 @@
 //! The SIMD bodies of [`super::PooledWindows`]: one algorithm over [`Vector`], one instance per instruction set.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-use super::layout::{Form, Layout, frame_rows};
-use super::offsets::{Offsets, write_offsets};
 #[cfg(target_arch = "x86_64")]
 use super::SMALL;
+use super::layout::{Form, Layout, frame_rows};
+use super::offsets::{Offsets, write_offsets};
 use super::{Operands, PooledWindows};
 use crate::isa::{Isa, IsaName};
 use crate::vector::Vector;
