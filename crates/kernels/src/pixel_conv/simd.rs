@@ -184,7 +184,7 @@ unsafe fn add_windows<V: Vector, const CH: usize>(
                             *sum = sum.add_product(w, pixels);
                         }
                     }
-                    weight = weight.add(conv.outputs);
+                    weight = weight.wrapping_add(conv.outputs);
                 }
             }
         }
