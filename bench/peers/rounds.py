@@ -106,14 +106,14 @@ def nearly_fastest(found: list[Calibrated], row: Row, least: float = NEARLY_FAST
 def fastest(found: list[Calibrated], row: Row, settings: Settings, say) -> Calibrated:
     """The form with the best median of slices in turns: calibration alone is a few steps long."""
     candidates = nearly_fastest(found, row, OWN_SHARE)
+    if len(candidates) == 1:
+        return candidates[0]
     values = [[] for _ in candidates]
-    for _ in range(settings.rounds if len(candidates) > 1 else 0):
+    for _ in range(settings.rounds):
         for candidate, of_form in zip(candidates, values):
             prepare(candidate.worker, candidate.form, row)
             slice_of(candidate.worker, row, 2)
             of_form.append(slice_of(candidate.worker, row, candidate.count)[1])
-    if len(candidates) == 1:
-        return candidates[0]
     medians = [statistics.median(of_form) for of_form in values]
     best = medians.index((min if row.kind == "latency" else max)(medians))
     say(f"  {candidates[best].worker.name} takes {candidates[best].form}")

@@ -55,7 +55,7 @@ impl Grid {
     }
 
     /// Numbers from the first turn's first to the last turn's last of `width` numbers each; the grid is not empty.
-    fn span(&self, width: usize) -> Option<usize> {
+    pub(crate) fn span(&self, width: usize) -> Option<usize> {
         self.last()?.checked_add(width)
     }
 

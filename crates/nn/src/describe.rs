@@ -1,6 +1,7 @@
 //! A spec with everything that follows from it: names, shapes, parameters, buffers and operations of each layer.
 
 use crate::error::SpecError;
+use crate::graph::windows;
 use crate::init::Init;
 use crate::parameter::{Buffer, Parameter, Role};
 use crate::shape::{Shape, Size};
@@ -112,10 +113,13 @@ impl Description {
     #[must_use]
     pub fn pools_convolutions(&self) -> bool {
         let is_pooled = |at: usize| {
-            let mut behind = self.layers[at + 1..].iter().map(|layer| &layer.spec);
-            let next = behind.find(|spec| !matches!(spec, LayerSpec::Relu(_)));
-            matches!(self.layers[at].spec, LayerSpec::Conv(_))
-                && matches!(next, Some(LayerSpec::MaxPool(pool)) if pool.halves())
+            let mut behind = self.layers[at + 1..].iter();
+            let next = behind.find(|layer| !matches!(layer.spec, LayerSpec::Relu(_)));
+            let halves = |layer: &LayerInfo| match &layer.spec {
+                LayerSpec::MaxPool(pool) => windows(pool, layer).are_pairs(),
+                _ => false,
+            };
+            matches!(self.layers[at].spec, LayerSpec::Conv(_)) && next.is_some_and(halves)
         };
         let mut convolutions = (0..self.layers.len()).filter(|at| self.layers[*at].convolves());
         self.convolves() && convolutions.all(is_pooled)

@@ -372,7 +372,7 @@ fn training_norm(norm: &BatchNorm, image: Shape, adds: bool, relu: bool) -> Batc
 }
 
 /// The windows of a pooling layer that was checked.
-fn windows(pool: &Pool, info: &LayerInfo) -> Windows {
+pub(crate) fn windows(pool: &Pool, info: &LayerInfo) -> Windows {
     let stride = pool.stride.unwrap_or(pool.kernel_size);
     Windows {
         input: [info.input.height, info.input.width],

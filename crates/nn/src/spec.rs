@@ -160,16 +160,6 @@ pub struct Pool {
     pub padding: Size,
 }
 
-impl Pool {
-    /// Whether windows are 2x2 pixels next to each other, without padding.
-    pub(crate) fn halves(&self) -> bool {
-        let is = |size: Size, pixels: usize| size.height == pixels && size.width == pixels;
-        is(self.kernel_size, 2)
-            && self.stride.is_none_or(|stride| is(stride, 2))
-            && is(self.padding, 0)
-    }
-}
-
 /// Settings of [`LayerSpec::Dropout`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

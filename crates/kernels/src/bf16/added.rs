@@ -22,19 +22,12 @@ pub struct AddedRows {
 }
 
 impl AddedRows {
-    /// Numbers from the first row's first to the last one's last, of rows of `len` numbers.
-    fn span(rows: &Grid, len: usize) -> Option<usize> {
-        let Grid { outer, outer_pitch, inner, inner_pitch } = *rows;
-        let last = outer.checked_sub(1)?.checked_mul(outer_pitch)?;
-        last.checked_add(inner.checked_sub(1)?.checked_mul(inner_pitch)?)?.checked_add(len)
-    }
-
     fn check(&self, left: usize, right: usize, out: usize) {
         let grid = |grid: &Grid| (grid.outer, grid.inner);
         assert_eq!(grid(&self.rows), grid(&self.out_rows), "the same rows on both sides");
         let reaches = |len: usize, span: Option<usize>| span.is_some_and(|span| len >= span);
-        assert!(reaches(left, Self::span(&self.rows, 2 * self.pairs)), "left is too short");
-        assert!(reaches(out, Self::span(&self.out_rows, self.columns)), "out is too short");
+        assert!(reaches(left, self.rows.span(2 * self.pairs)), "left is too short");
+        assert!(reaches(out, self.out_rows.span(self.columns)), "out is too short");
         let last = (self.columns.div_ceil(COLUMNS) - 1).checked_mul(self.column_pitch);
         let last = last.and_then(|last| last.checked_add(2 * self.pairs * COLUMNS));
         assert!(reaches(right, last), "right is too short");

@@ -12,6 +12,9 @@ pub(super) trait Line<const N: usize, const P: usize> {
     /// [`Vector`]'s.
     unsafe fn apply<V: Vector>(x: [V; N]) -> [V; P];
 
+    /// Whether tiles at an edge may be halves of this line's.
+    const HAS_HALF: bool = false;
+
     /// Which of a whole tile's line of points a point of this line is.
     #[inline(always)]
     fn place(point: usize) -> usize {
@@ -27,8 +30,6 @@ pub(super) trait Scheme<const OUT: usize, const IN: usize> {
     type Pixels: Line<IN, OUT>;
     /// A: the gradient by pixels to that by points.
     type Gradient: Line<OUT, IN>;
-    /// Whether tiles at an edge may be halves of this one.
-    const HAS_HALVES: bool;
 }
 
 /// F(2, 3).
@@ -49,14 +50,12 @@ impl Scheme<2, 4> for Two {
     type Window = Window;
     type Pixels = Pixels;
     type Gradient = Gradient;
-    const HAS_HALVES: bool = false;
 }
 
 impl Scheme<4, 6> for Four {
     type Window = Window;
     type Pixels = Pixels;
     type Gradient = Gradient;
-    const HAS_HALVES: bool = true;
 }
 
 /// (1 0 -9/4 0), (0 -65/54 -65/36 0), (0 65/54 -65/36 0), (0 -4/9 0 1): Lagrange's polynomials over the factors that F(4, 3) has
@@ -139,6 +138,8 @@ impl Line<2, 4> for Gradient {
 }
 
 impl Line<6, 6> for Window {
+    const HAS_HALF: bool = true;
+
     #[inline(always)]
     unsafe fn apply<V: Vector>([a, b, c, d, e, f]: [V; 6]) -> [V; 6] {
         // SAFETY: the caller's.
@@ -161,6 +162,8 @@ impl Line<6, 6> for Window {
 }
 
 impl Line<6, 4> for Pixels {
+    const HAS_HALF: bool = true;
+
     #[inline(always)]
     unsafe fn apply<V: Vector>([a, b, c, d, e, f]: [V; 6]) -> [V; 4] {
         // SAFETY: the caller's.
@@ -179,6 +182,8 @@ impl Line<6, 4> for Pixels {
 }
 
 impl Line<4, 6> for Gradient {
+    const HAS_HALF: bool = true;
+
     #[inline(always)]
     unsafe fn apply<V: Vector>([a, b, c, d]: [V; 4]) -> [V; 6] {
         // SAFETY: the caller's.

@@ -47,7 +47,6 @@ impl Form for Pairs {
         const N: usize,
         const P: usize,
         const HN: usize,
-        const HALVES: bool,
     >(
         convolution: &Convolution,
         side: &Side,
@@ -64,7 +63,6 @@ impl Form for Pairs {
             unsafe {
                 of_kind!(
                     halves,
-                    HALVES,
                     [W, N, P],
                     [H, HN, 4],
                     pair_to_points::<Self, P>(side, places, pair, ahead, order, images, points)

@@ -59,7 +59,6 @@ pub(super) trait Form {
         const N: usize,
         const P: usize,
         const HN: usize,
-        const HALVES: bool,
     >(
         convolution: &Convolution,
         side: &Side,
@@ -74,7 +73,6 @@ pub(super) trait Form {
             unsafe {
                 of_kind!(
                     halves,
-                    HALVES,
                     [W, N, P],
                     [H, HN, 4],
                     to_points::<Self, P>(convolution, side, block, tiles, images, points)

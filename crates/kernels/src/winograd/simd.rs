@@ -146,17 +146,17 @@ bodies!(Exact<float32x4_t>, "neon", convolve_neon, correlate_neon);
 /// Calls a function with the lines of a tile's rows and columns, by its [`halves`](Block::halves).
 macro_rules! of_kind {
     (
-        $halves:expr, $has_halves:expr, [$whole:ty, $n:expr, $p:expr], [$half:ty, $hn:expr, $hp:expr],
+        $halves:expr, [$whole:ty, $n:expr, $p:expr], [$half:ty, $hn:expr, $hp:expr],
         $function:ident::<$form:ty, $points:ident>($($arg:expr),* $(,)?)
     ) => {
         match $halves {
-            [true, true] if $has_halves => {
+            [true, true] if <$whole as Line<{ $n }, { $p }>>::HAS_HALF => {
                 $function::<$form, $half, $half, { $hn }, { $hp }, { $hn }, { $hp }, { $points }>($($arg),*)
             }
-            [true, false] if $has_halves => {
+            [true, false] if <$whole as Line<{ $n }, { $p }>>::HAS_HALF => {
                 $function::<$form, $half, $whole, { $hn }, { $hp }, { $n }, { $p }, { $points }>($($arg),*)
             }
-            [false, true] if $has_halves => {
+            [false, true] if <$whole as Line<{ $n }, { $p }>>::HAS_HALF => {
                 $function::<$form, $whole, $half, { $n }, { $p }, { $hn }, { $hp }, { $points }>($($arg),*)
             }
             _ => {
@@ -190,7 +190,6 @@ unsafe fn convolve_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const I
             for (halves, tiles) in block.kinds() {
                 of_kind!(
                     halves,
-                    S::HAS_HALVES,
                     [S::Window, IN, IN],
                     [HalfWindow, 4, 4],
                     to_points::<F, IN>(convolution, &windows, &block, tiles, input, points.windows)
@@ -202,7 +201,6 @@ unsafe fn convolve_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const I
             for (halves, tiles) in block.kinds() {
                 of_kind!(
                     halves,
-                    S::HAS_HALVES,
                     [S::Pixels, IN, OUT],
                     [HalfPixels, 4, 2],
                     from_points::<F::Vector, IN>(&write, tiles, output)
@@ -232,37 +230,20 @@ unsafe fn correlate_blocks<F: Form, S: Scheme<OUT, IN>, const OUT: usize, const 
         // SAFETY: as in `convolve_blocks`.
         unsafe {
             let (input, grad_output) = (input.as_ptr(), grad_output.as_ptr());
-            if S::HAS_HALVES {
-                F::points_to_correlate::<S::Window, HalfWindow, IN, IN, 4, true>(
-                    convolution,
-                    &windows,
-                    &block,
-                    input,
-                    points.windows,
-                );
-                F::points_to_correlate::<S::Gradient, HalfGradient, OUT, IN, 2, true>(
-                    convolution,
-                    &pixels,
-                    &block,
-                    grad_output,
-                    points.pixels,
-                );
-            } else {
-                F::points_to_correlate::<S::Window, HalfWindow, IN, IN, 4, false>(
-                    convolution,
-                    &windows,
-                    &block,
-                    input,
-                    points.windows,
-                );
-                F::points_to_correlate::<S::Gradient, HalfGradient, OUT, IN, 2, false>(
-                    convolution,
-                    &pixels,
-                    &block,
-                    grad_output,
-                    points.pixels,
-                );
-            }
+            F::points_to_correlate::<S::Window, HalfWindow, IN, IN, 4>(
+                convolution,
+                &windows,
+                &block,
+                input,
+                points.windows,
+            );
+            F::points_to_correlate::<S::Gradient, HalfGradient, OUT, IN, 2>(
+                convolution,
+                &pixels,
+                &block,
+                grad_output,
+                points.pixels,
+            );
             let Points { windows, pixels } = points;
             F::transposed_products(convolution, &block, windows, pixels, gradients, !is_first);
         }
