@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure};
 use percept::data::Preprocessing;
 use percept::train::error::TrainError;
+use percept::train::evaluator::Evaluator;
 use percept::train::session::LoadedModel;
 use std::path::Path;
 
@@ -11,17 +12,17 @@ use std::path::Path;
 /// # Errors
 /// Exit code 5 where the file is not a sound model.
 pub(crate) fn open(path: &Path, threads: usize) -> Result<LoadedModel, Failure> {
-    Ok(open_and(path, threads, |_| ())?.0)
+    Ok(open_and(path, threads, |_, _| ())?.0)
 }
 
-/// A model ready to be used, and what `work` makes with its preprocessing while the file's checksum is computed.
+/// A model ready to be used, and what `work` makes of it while the file's checksum is computed.
 ///
 /// # Errors
 /// As [`open`].
 pub(crate) fn open_and<R>(
     path: &Path,
     threads: usize,
-    work: impl FnOnce(&Preprocessing) -> R,
+    work: impl FnOnce(&Preprocessing, &mut Evaluator) -> R,
 ) -> Result<(LoadedModel, R), Failure> {
     LoadedModel::open_and(path, threads, work).map_err(|error| match error {
         error @ (TrainError::Spec(_) | TrainError::Data(_)) => {

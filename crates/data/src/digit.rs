@@ -1,6 +1,9 @@
 //! Prepares the picture of a digit as the pictures of MNIST were: light ink on black, the ink's longest side scaled to
 //! 20 pixels, its centre of mass in the middle of 28x28 (LeCun, Cortes and Burges, "The MNIST database").
 
+mod spots;
+
+use spots::Spots;
 use std::array;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -66,7 +69,7 @@ fn looks_like_mnist(pixels: &[u8], shape: ImageShape) -> bool {
     if shape != ImageShape::grey(SIDE, SIDE) || pixels.iter().all(|&p| p < 128) {
         return false;
     }
-    let (rows, columns) = bounds(pixels, SIDE, |&p| p > 0);
+    let (rows, columns) = bounds(pixels, SIDE);
     let side = rows.len().max(columns.len());
     let corners = [0, SIDE - 1, SIDE * (SIDE - 1), SIDE * SIDE - 1];
     let ink: Vec<f32> = pixels.iter().map(|&p| f32::from(p)).collect();
@@ -147,64 +150,19 @@ fn rank_from_top(counts: &[usize; 256], rank: usize) -> u8 {
 /// Removes noise: spots of ink that are small beside the largest, and pale ink that touches no spot. Returns the rows and
 /// columns that hold the remaining spots.
 fn keep_large_spots(ink: &mut [f32], shape: ImageShape) -> (Range<usize>, Range<usize>) {
-    let width = shape.width;
-    let (spots, areas) = label_spots(ink, width);
-    let largest = areas.iter().copied().max().unwrap_or(0);
-    let keep = |spot: u32| spot > 0 && areas[spot as usize] as f32 >= NOISE_SHARE * largest as f32;
-    for (at, value) in ink.iter_mut().enumerate().filter(|(_, value)| **value > 0.0) {
-        if !keep(spots[at]) && !neighbours(at, width, spots.len()).any(|near| keep(spots[near])) {
-            *value = 0.0;
-        }
-    }
-    bounds(&spots, width, |&spot| keep(spot))
+    let mut spots = Spots::new(ink, shape.width, EDGE);
+    spots.keep_large(NOISE_SHARE);
+    spots.clear_around(ink, shape.width);
+    spots.bounds()
 }
 
-/// Numbers the spots of ink (pixels of at least [`EDGE`], touching by side or corner) from 1; 0 is no ink. Returns the number of each
-/// pixel and the area of each spot.
-fn label_spots(ink: &[f32], width: usize) -> (Vec<u32>, Vec<usize>) {
-    let mut spots = vec![0u32; ink.len()];
-    let mut areas = vec![0];
-    let mut open = Vec::new();
-    for start in 0..ink.len() {
-        if spots[start] > 0 || ink[start] < EDGE {
-            continue;
-        }
-        let spot = areas.len() as u32;
-        areas.push(0);
-        spots[start] = spot;
-        open.push(start);
-        while let Some(at) = open.pop() {
-            areas[spot as usize] += 1;
-            for next in neighbours(at, width, ink.len()) {
-                if spots[next] == 0 && ink[next] >= EDGE {
-                    spots[next] = spot;
-                    open.push(next);
-                }
-            }
-        }
-    }
-    (spots, areas)
-}
-
-/// A pixel and the up to eight around it.
-fn neighbours(at: usize, width: usize, len: usize) -> impl Iterator<Item = usize> {
-    let (y, x, height) = (at / width, at % width, len / width);
-    let rows = y.saturating_sub(1)..(y + 2).min(height);
-    rows.flat_map(move |row| {
-        (x.saturating_sub(1)..(x + 2).min(width)).map(move |column| row * width + column)
-    })
-}
-
-/// The smallest range of rows, and of columns, with every value that counts.
-fn bounds<T>(
-    values: &[T],
-    width: usize,
-    counts: impl Fn(&T) -> bool,
-) -> (Range<usize>, Range<usize>) {
+/// The smallest range of rows, and of columns, with every pixel that is not black.
+fn bounds(pixels: &[u8], width: usize) -> (Range<usize>, Range<usize>) {
+    let inked = |&pixel: &u8| pixel > 0;
     let (mut top, mut bottom, mut left, mut right) = (usize::MAX, 0, usize::MAX, 0);
-    for (y, row) in values.chunks_exact(width).enumerate() {
-        if let Some(first) = row.iter().position(&counts)
-            && let Some(last) = row.iter().rposition(&counts)
+    for (y, row) in pixels.chunks_exact(width).enumerate() {
+        if let Some(first) = row.iter().position(inked)
+            && let Some(last) = row.iter().rposition(inked)
         {
             (top, bottom) = (top.min(y), y + 1);
             (left, right) = (left.min(first), right.max(last + 1));

@@ -57,14 +57,11 @@ fn sample_axis<T: Copy + Into<f32>>(
     outside: Outside,
 ) -> Vec<f32> {
     let mut out = vec![0.0; outer * axis.to * inner];
+    let weights: Vec<Vec<_>> = (0..axis.to).map(|i| axis.places(i, from, outside)).collect();
     let targets = out.chunks_exact_mut(axis.to * inner);
     for (source, target) in pixels.chunks_exact(from * inner).zip(targets) {
-        for (i, target) in target.chunks_exact_mut(inner).enumerate() {
-            for (at, weight) in axis.weights(i) {
-                if outside == Outside::Zero && !(0..from as isize).contains(&at) {
-                    continue;
-                }
-                let at = at.clamp(0, from as isize - 1) as usize;
+        for (weights, target) in weights.iter().zip(target.chunks_exact_mut(inner)) {
+            for &(at, weight) in weights {
                 for (t, &s) in target.iter_mut().zip(&source[at * inner..][..inner]) {
                     *t += weight * s.into();
                 }
@@ -75,6 +72,15 @@ fn sample_axis<T: Copy + Into<f32>>(
 }
 
 impl Axis {
+    /// Which of `from` pixels make up new position `i`, and their weights.
+    fn places(&self, i: usize, from: usize, outside: Outside) -> Vec<(usize, f32)> {
+        let seen = |at: isize| outside == Outside::Edge || (0..from as isize).contains(&at);
+        self.weights(i)
+            .filter(|&(at, _)| seen(at))
+            .map(|(at, weight)| (at.clamp(0, from as isize - 1) as usize, weight))
+            .collect()
+    }
+
     /// Which old positions make up new position `i`, and their weights (which add up to 1).
     fn weights(&self, i: usize) -> impl Iterator<Item = (isize, f32)> + use<> {
         let middle = self.start + (i as f64 + 0.5) * self.scale;

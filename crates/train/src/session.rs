@@ -24,7 +24,8 @@ pub struct LoadedModel {
     pub preprocessing: Preprocessing,
     /// The network with the model's weights.
     pub network: Network,
-    evaluator: Evaluator,
+    /// What asks the network.
+    pub evaluator: Evaluator,
 }
 
 impl LoadedModel {
@@ -33,18 +34,18 @@ impl LoadedModel {
     /// # Errors
     /// [`TrainError::Model`] and [`TrainError::UnsoundModel`] where the file is not a sound model.
     pub fn open(path: &Path, threads: usize) -> Result<Self, TrainError> {
-        Ok(Self::open_and(path, threads, |_| ())?.0)
+        Ok(Self::open_and(path, threads, |_, _| ())?.0)
     }
 
-    /// As [`open`](Self::open), and lets `work` go on with the preprocessing while another thread still computes the
-    /// file's checksum. What `work` returns comes back only where the checksum is right.
+    /// As [`open`](Self::open), and lets `work` ask the network while another thread still computes the file's checksum.
+    /// What `work` returns comes back only where the checksum is right.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_and<R>(
         path: &Path,
         threads: usize,
-        work: impl FnOnce(&Preprocessing) -> R,
+        work: impl FnOnce(&Preprocessing, &mut Evaluator) -> R,
     ) -> Result<(Self, R), TrainError> {
         let origin = path.display().to_string();
         let file = ModelFile::open(path)?;
@@ -56,8 +57,8 @@ impl LoadedModel {
             }
         };
         let (model, ready) = file.read_into(&mut network, |model, network| {
-            let ready = Ready::new(model, network, &origin, threads)?;
-            let result = work(&ready.preprocessing);
+            let mut ready = Ready::new(model, network, &origin, threads)?;
+            let result = work(&ready.preprocessing, &mut ready.evaluator);
             Ok::<_, TrainError>((ready, result))
         })?;
         let (ready, result) = ready?;

@@ -8,6 +8,7 @@ use clap::Args;
 use image::{DynamicImage, GrayImage, RgbImage};
 use percept::data::sources::{PICTURE_ENDINGS, is_picture_name};
 use percept::data::{ImageShape, MAX_DECODED_BYTES, Picture, Preprocessing};
+use percept::train::evaluator::Evaluator;
 use percept::train::session::LoadedModel;
 use serde_json::{Value, json};
 use std::fs;
@@ -49,11 +50,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (mut model, mut first) = opened_model::open_and(&arguments.model, 1, |preprocessing| {
-        let first = arguments.images.first().filter(|given| given.is_file())?;
-        Some(prepared(preprocessing, first))
-    })?;
-    model.set_mirror(arguments.mirror == Switch::On);
+    let (mut model, mut first) =
+        opened_model::open_and(&arguments.model, 1, |preprocessing, evaluator| {
+            evaluator.set_mirror(arguments.mirror == Switch::On);
+            let first = arguments.images.first().filter(|given| given.is_file())?;
+            Some(Seen::new(preprocessing, evaluator, first))
+        })?;
     let top = usize::try_from(arguments.top).unwrap_or(usize::MAX);
     let mut seen = Vec::new();
     let mut failed = 0;
@@ -66,8 +68,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         });
         for file in files {
             images += 1;
-            let input = first.take().unwrap_or_else(|| prepared(&model.preprocessing, &file));
-            match input.and_then(|input| answer(&mut model, &file, input, top)) {
+            let LoadedModel { model, preprocessing, evaluator, .. } = &mut model;
+            let looked = first.take().unwrap_or_else(|| Seen::new(preprocessing, evaluator, &file));
+            match looked.and_then(|looked| looked.answer(&file, &model.class_names, top)) {
                 Ok(answer) => {
                     output::print(&answer.text(arguments.json))?;
                     seen.extend(arguments.show_input.is_some().then_some(answer.input));
@@ -135,31 +138,41 @@ struct Answer {
     input: Vec<u8>,
 }
 
-/// What the network is to see of a picture.
-fn prepared(preprocessing: &Preprocessing, file: &Path) -> Result<Vec<u8>, Failure> {
-    let prepared = preprocessing.prepare(&read(file)?);
-    prepared.map_err(|error| Failure::from(error).about(&file.display().to_string()))
+/// A picture as the network saw it.
+struct Seen {
+    /// u8 [height, width, channels].
+    input: Vec<u8>,
+    /// What it took it for: [classes].
+    probabilities: Vec<f32>,
 }
 
-fn answer(
-    model: &mut LoadedModel,
-    file: &Path,
-    input: Vec<u8>,
-    top: usize,
-) -> Result<Answer, Failure> {
-    let name = file.display().to_string();
-    let mut pixels = vec![0.0; input.len()];
-    model.preprocessing.normalisation.apply(&input, &mut pixels);
-    let probabilities = model.predict(&pixels);
-    if probabilities.iter().any(|p| !p.is_finite()) {
-        return Err(Failure::new(Exit::Model, format!("{name}: the model's answer is not finite"))
-            .hint("train the model again"));
+impl Seen {
+    fn new(
+        preprocessing: &Preprocessing,
+        evaluator: &mut Evaluator,
+        file: &Path,
+    ) -> Result<Self, Failure> {
+        let input = preprocessing
+            .prepare(&read(file)?)
+            .map_err(|error| Failure::from(error).about(&file.display().to_string()))?;
+        let mut pixels = vec![0.0; input.len()];
+        preprocessing.normalisation.apply(&input, &mut pixels);
+        Ok(Self { input, probabilities: evaluator.probabilities(&pixels) })
     }
-    let mut classes: Vec<usize> = (0..probabilities.len()).collect();
-    classes.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
-    let names = &model.model.class_names;
-    let top = classes.iter().take(top).map(|&c| (names[c].clone(), probabilities[c])).collect();
-    Ok(Answer { file: name, top, input })
+
+    fn answer(self, file: &Path, names: &[String], top: usize) -> Result<Answer, Failure> {
+        let Self { input, probabilities } = self;
+        let file = file.display().to_string();
+        if probabilities.iter().any(|p| !p.is_finite()) {
+            let failure =
+                Failure::new(Exit::Model, format!("{file}: the model's answer is not finite"));
+            return Err(failure.hint("train the model again"));
+        }
+        let mut classes: Vec<usize> = (0..probabilities.len()).collect();
+        classes.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+        let named = |&class: &usize| (names[class].clone(), probabilities[class]);
+        Ok(Answer { file, top: classes.iter().take(top).map(named).collect(), input })
+    }
 }
 
 fn read(file: &Path) -> Result<Picture, Failure> {
