@@ -12,6 +12,7 @@
 
 use crate::element::Element;
 use crate::isa::{Isa, IsaName};
+use core::iter::repeat_n;
 use core::ops::Range;
 
 pub(crate) mod simd;
@@ -239,9 +240,17 @@ impl Panels {
 
     /// First column and padded width of each panel.
     pub(crate) fn panels(self) -> impl Iterator<Item = (usize, usize)> {
-        let full = self.vectors * self.lanes;
-        let padded = self.n.next_multiple_of(self.lanes);
-        (0..padded).step_by(full).map(move |start| (start, full.min(padded - start)))
+        let widths = self.widths().into_iter().flat_map(|(width, count)| repeat_n(width, count));
+        widths.scan(0, |columns, width| {
+            *columns += width;
+            Some((*columns - width, width))
+        })
+    }
+
+    /// The padded widths that panels have, with how many there are of each, in their order.
+    pub(crate) fn widths(self) -> [(usize, usize); 2] {
+        let (full, padded) = (self.vectors * self.lanes, self.n.next_multiple_of(self.lanes));
+        [(full, padded / full), (padded % full, usize::from(!padded.is_multiple_of(full)))]
     }
 }
 

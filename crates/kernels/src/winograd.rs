@@ -274,9 +274,10 @@ impl Convolution {
         block + self.tile.points() * self.point_gradient_len()
     }
 
-    /// Numbers of the gradient by one point's weights: `[in_channels in whole groups, padded out_channels]`.
+    /// Numbers of the gradient by one point's weights, `[in_channels in whole groups, padded out_channels]`, and a cache line
+    /// behind them, so that the same weight's numbers of all points lie in different sets of the caches.
     fn point_gradient_len(&self) -> usize {
-        self.in_channels().next_multiple_of(GROUP) * self.padded_out_channels()
+        self.in_channels().next_multiple_of(GROUP) * self.padded_out_channels() + LINE
     }
 
     /// All tiles of so many images, in blocks that differ by at most one tile; [`block::Block`] orders them.
@@ -483,8 +484,7 @@ pub trait WinogradBodies: Sized {
     #[doc(hidden)]
     #[allow(private_interfaces)]
     fn run_convolve(isa: Isa, pass: &Convolve<'_, Self>, scratch: &mut [Self], output: &mut [Self]);
-    /// Writes to `points` the gradient by each point's weights: `[points, in_channels in whole groups, padded
-    /// out_channels]`.
+    /// Writes to `points` the gradient by each point's weights, `point_gradient_len` numbers of the convolution a point.
     #[doc(hidden)]
     #[allow(private_interfaces)]
     fn run_correlate(

@@ -96,6 +96,20 @@ impl Block {
         }
     }
 
+    /// Neighbouring points, out of so many, with the tiles that they are multiplied for.
+    pub(super) fn points(
+        &self,
+        points: usize,
+    ) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + use<'_> {
+        let mut first = 0;
+        core::iter::from_fn(move || {
+            let tiles = (first < points).then(|| self.of_point(first))?;
+            let same = (first..points).take_while(|&point| self.of_point(point) == tiles).count();
+            first += same;
+            Some((first - same..first, tiles))
+        })
+    }
+
     /// Whether the rows, and the columns, of a tile are transformed as half a tile's.
     pub(super) fn halves(&self, tile: usize) -> [bool; 2] {
         let [lower, right] = self.rest.map(|rest| self.tile.is_half(rest));
@@ -161,6 +175,15 @@ mod tests {
                         );
                     }
                 }
+                let mut next = 0;
+                for (points, tiles) in block.points(tile.points()) {
+                    assert_eq!(points.start, next, "{tile:?} {height}x{width}");
+                    next = points.end;
+                    for point in points {
+                        assert_eq!(block.of_point(point), tiles, "{tile:?} {height}x{width}");
+                    }
+                }
+                assert_eq!(next, tile.points(), "{tile:?} {height}x{width}");
                 let kinds =
                     block.kinds().flat_map(|(halves, tiles)| tiles.map(move |t| (t, halves)));
                 let expected = (0..block.len()).map(|tile| (tile, block.halves(tile)));

@@ -3,12 +3,14 @@
 
 use super::block::Block;
 use super::lines::Line;
-use super::products::{Form, Operand, Shared, SharedTransposed, products, tile, tile_transposed};
+use super::products::{
+    Form, Groups, Operand, Shared, SharedTransposed, products, products_of, tile_transposed,
+};
 use super::simd::{Seen, of_kind};
-use super::{Convolution, Place, Side};
+use super::{Convolution, LINE, Place, Side};
 use crate::bf16::arrange::simd::{interleaving, pairs};
 use crate::product::Panels;
-use crate::product::simd::{cuts, most_rows, with_sizes};
+use crate::product::simd::{most_rows, with_sizes};
 use crate::vector::Vector;
 use core::arch::x86_64::*;
 use core::mem::transmute;
@@ -18,6 +20,8 @@ pub(super) struct Pairs;
 
 impl Form for Pairs {
     type Vector = __m512;
+
+    const LINE: usize = LINE / 2;
 
     #[inline(always)]
     unsafe fn store(numbers: __m512, to: *mut f32) {
@@ -34,8 +38,8 @@ impl Form for Pairs {
         unsafe {
             _mm512_dpbf16_ps(
                 sum,
-                transmute::<__m512, __m512bh>(x),
                 transmute::<__m512, __m512bh>(y),
+                transmute::<__m512, __m512bh>(x),
             )
         }
     }
@@ -138,7 +142,7 @@ unsafe fn pair_to_points<
             first.transform::<F::Vector, R, C, NR, PR, NC, PC, T>(channel, keep);
             let store = |point: usize, v: __m512| {
                 let words: __m512 = transmute(pairs(*kept.add(point), v, order));
-                words.store(to.add(point * points.layout.line));
+                words.store(to.add(point * LINE));
             };
             match &second {
                 Some(second) => {

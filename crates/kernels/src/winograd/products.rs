@@ -6,13 +6,14 @@ use super::lines::Line;
 use super::simd::{of_kind, to_points};
 use super::{Convolution, LINE, Layout, Side};
 use crate::product::Panels;
-use crate::product::simd::{cuts, most_rows, with_sizes};
+use crate::product::simd::{most_rows, with_sizes};
 use crate::vector::Vector;
 #[cfg(target_arch = "aarch64")]
 use core::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m256, __m512};
 use core::marker::PhantomData;
+use core::ops::Range;
 
 /// One side's points of a block.
 #[derive(Clone, Copy)]
@@ -33,6 +34,9 @@ impl Operand {
 /// What the points are to the products: fp32 numbers ([`Exact`]), or pairs of bf16 numbers.
 pub(super) trait Form {
     type Vector: Vector;
+
+    /// Words of a point of a line of channels as [`store`](Self::store) writes them.
+    const LINE: usize;
 
     /// Writes a vector of a point's channels as [`convolve`](super::convolve)'s products read it.
     ///
@@ -133,19 +137,19 @@ macro_rules! products {
             pixels: Operand,
         ) {
             let lanes = <$form as Form>::Vector::LANES;
-            let shared = Shared::new(points, panels, &windows, &pixels);
-            let mut panel = weights;
-            for point in 0..points {
-                let tiles = block.of_point(point);
-                for (start, width) in panels.panels() {
-                    let vectors = width / lanes;
-                    for (first, count) in cuts(tiles.len(), most_rows(lanes, vectors)) {
-                        let from = windows.at(tiles.start + first, points, point, 0);
-                        let to = pixels.at(tiles.start + first, points, point, start);
-                        // SAFETY: tiles and panel lie inside the operands.
-                        with_sizes!(count, vectors, tile::<$form>, (&shared, from, panel, to), $($sizes)*);
+            let shared = Shared { points, panels, windows, weights, pixels };
+            for (points, tiles) in block.points(points) {
+                let mut column = 0;
+                for (width, count) in panels.widths() {
+                    if tiles.is_empty() || count == 0 {
+                        continue;
                     }
-                    panel = panel.wrapping_add(panels.k * width);
+                    let vectors = width / lanes;
+                    let groups = Groups::new(tiles.clone(), most_rows(lanes, vectors));
+                    let (len, points) = (groups.len, points.clone());
+                    // SAFETY: tiles and panels lie inside the operands.
+                    with_sizes!(len, vectors, products_of::<$form>, (&shared, points, column, count, &groups), $($sizes)*);
+                    column += width * count;
                 }
             }
         }
@@ -204,6 +208,8 @@ macro_rules! exact {
 
         impl Form for Exact<$vector> {
             type Vector = $vector;
+
+            const LINE: usize = LINE;
 
             #[inline(always)]
             unsafe fn store(numbers: $vector, to: *mut f32) {
@@ -284,23 +290,33 @@ impl Pitches {
 }
 
 /// What the products of one block share.
-pub(super) struct Shared {
-    /// Words of K.
-    words: usize,
-    /// Words of a line of channels on the left.
-    line: usize,
-    from: Pitches,
-    to: Pitches,
+pub(super) struct Shared<'a> {
+    /// Of a whole tile.
+    pub points: usize,
+    pub panels: &'a Panels,
+    pub windows: Operand,
+    pub weights: *const f32,
+    pub pixels: Operand,
 }
 
-impl Shared {
-    pub(super) fn new(points: usize, panels: &Panels, windows: &Operand, pixels: &Operand) -> Self {
-        Self {
-            words: panels.k,
-            line: windows.layout.line,
-            from: Pitches::new(windows, points),
-            to: Pitches::new(pixels, points),
-        }
+/// Tiles that are multiplied in groups of one length: the last group may have some of those before it once more, whose sums are
+/// the same again.
+pub(super) struct Groups {
+    tiles: Range<usize>,
+    pub len: usize,
+}
+
+impl Groups {
+    /// The fewest groups of at most `most`, as short as that many can be.
+    pub(super) fn new(tiles: Range<usize>, most: usize) -> Self {
+        let groups = tiles.len().div_ceil(most);
+        Self { len: tiles.len().div_ceil(groups.max(1)), tiles }
+    }
+
+    /// The first tile of each.
+    fn firsts(&self) -> impl Iterator<Item = usize> + use<> {
+        let last = self.tiles.end - self.len;
+        self.tiles.clone().step_by(self.len).map(move |first| first.min(last))
     }
 }
 
@@ -334,39 +350,71 @@ impl SharedTransposed {
     }
 }
 
-/// One point of M tiles times the N vectors of one panel.
+/// Some points of groups of M tiles times so many panels of N vectors, from a column on.
+///
+/// # Safety
+/// Called from a function with F's features; points, tiles and panels lie inside the operands.
+#[inline(always)]
+pub(super) unsafe fn products_of<F: Form, const M: usize, const N: usize>(
+    shared: &Shared<'_>,
+    points: Range<usize>,
+    column: usize,
+    panels: usize,
+    groups: &Groups,
+) {
+    let Shared { points: of_tile, panels: Panels { k, .. }, windows, weights, pixels } = shared;
+    let (from_pitches, to_pitches) =
+        (Pitches::new(windows, *of_tile), Pitches::new(pixels, *of_tile));
+    let width = N * F::Vector::LANES;
+    for point in points {
+        let mut panel = weights.wrapping_add(point * shared.panels.len() + k * column);
+        for index in 0..panels {
+            let columns = column + index * width;
+            for first in groups.firsts() {
+                let from = windows.at(first, *of_tile, point, 0);
+                let to = pixels.at(first, *of_tile, point, columns);
+                // SAFETY: the caller's.
+                unsafe { tile::<F, M, N>(*k, from, &from_pitches, panel, to, &to_pitches) };
+            }
+            panel = panel.wrapping_add(k * width);
+        }
+    }
+}
+
+/// One point of M tiles times the N vectors of one panel of so many words.
 ///
 /// # Safety
 /// Called from a function with F's features; `from` and `to` are the point's numbers of the first of M tiles.
 #[inline(always)]
-pub(super) unsafe fn tile<F: Form, const M: usize, const N: usize>(
-    shared: &Shared,
+unsafe fn tile<F: Form, const M: usize, const N: usize>(
+    words: usize,
     from: *const f32,
+    from_pitches: &Pitches,
     panel: *const f32,
     to: *mut f32,
+    to_pitches: &Pitches,
 ) {
-    let Shared { words, line, from: pitches, to: to_pitches } = shared;
     let lanes = F::Vector::LANES;
     // SAFETY: the offsets stay inside the operands that the caller describes.
     unsafe {
         let mut sums = [[F::Vector::zero(); N]; M];
-        let mut right = panel;
-        for index in 0..words.div_ceil(*line) {
-            let mut left = from.add(index * pitches.line);
-            for _ in 0..(*line).min(words - index * line) {
+        let (mut line, mut right) = (from, panel);
+        for first in (0..words).step_by(F::LINE) {
+            for word in 0..F::LINE.min(words - first) {
+                let left = line.add(word);
                 let mut weights = [F::Vector::zero(); N];
                 for (v, weight) in weights.iter_mut().enumerate() {
                     *weight = F::Vector::load(right.add(v * lanes));
                 }
                 for (m, row) in sums.iter_mut().enumerate() {
-                    let x = F::Vector::splat(*left.add(m * pitches.tile));
+                    let x = F::Vector::splat(*left.add(m * from_pitches.tile));
                     for (sum, weight) in row.iter_mut().zip(weights) {
                         *sum = F::add_products(*sum, x, weight);
                     }
                 }
-                left = left.add(1);
                 right = right.add(N * lanes);
             }
+            line = line.wrapping_add(from_pitches.line);
         }
         for (m, row) in sums.iter().enumerate() {
             for (v, sum) in row.iter().enumerate() {
@@ -415,6 +463,25 @@ pub(super) unsafe fn tile_transposed<F: Form, const M: usize, const N: usize>(
                 let to = to.add(m * shared.out_pitch + v * lanes);
                 let before = if shared.adds { F::Vector::load(to) } else { F::Vector::zero() };
                 before.add(*sum).store(to);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Groups;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn groups_have_every_tile_and_no_other() {
+        for most in [1, 6, 9, 14] {
+            for tiles in (0..5).flat_map(|start| (1..60).map(move |len| start..start + len)) {
+                let groups = Groups::new(tiles.clone(), most);
+                assert!((1..=most).contains(&groups.len));
+                assert!(groups.firsts().count() <= tiles.len().div_ceil(most));
+                let all = groups.firsts().flat_map(|first| first..first + groups.len);
+                assert_eq!(all.collect::<BTreeSet<_>>(), tiles.collect());
             }
         }
     }

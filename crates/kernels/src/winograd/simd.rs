@@ -19,13 +19,6 @@ use core::hint::select_unpredictable;
 use core::ops::Range;
 use core::sync::atomic::{Ordering, compiler_fence};
 
-/// What pixels outside an image hold, of as many channels as the widest vector has.
-static ZEROS: Zeros = Zeros([0.0; LINE]);
-
-/// A cache line of numbers.
-#[repr(align(64))]
-struct Zeros([f32; LINE]);
-
 /// [`super::convolve`] on an instruction set with vectors.
 pub(super) fn convolve(
     isa: Isa,
@@ -295,8 +288,8 @@ pub(super) struct Seen {
     /// Numbers from one row of the image to the next.
     row: usize,
     channels: usize,
-    /// The rows and columns that lie inside the image; none where all do and the channels are whole vectors.
-    inside: Option<[Range<usize>; 2]>,
+    /// A bit for each row, and each column, that lies inside the image; none where all do and the channels are whole vectors.
+    inside: Option<[u32; 2]>,
 }
 
 impl Seen {
@@ -309,22 +302,26 @@ impl Seen {
     ) -> Self {
         let channels = side.channels;
         let is_whole = channels.is_multiple_of(V::LANES) && side.holds(place, sizes);
+        let bits = |range: Range<usize>| (1 << range.end) - (1 << range.start);
         Self {
             from: images.wrapping_add(side.offset(place)),
             row: side.width * channels,
             channels,
-            inside: if is_whole { None } else { Some(side.inside(place, sizes)) },
+            inside: if is_whole { None } else { Some(side.inside(place, sizes).map(bits)) },
         }
     }
 
     /// Fetches what the tile below sees and this one does not: its last `side` rows, as far as no neighbour fetches them.
     #[inline(always)]
     pub(super) fn fetch_below(&self, rows: usize, side: usize) {
-        for row in rows..rows + side {
-            let pixels = self.from.wrapping_add(row * self.row);
-            for line in (0..side * self.channels).step_by(LINE) {
-                fetch(pixels.wrapping_add(line));
+        let mut pixels = self.from.wrapping_add(rows * self.row);
+        for _ in 0..side {
+            let mut line = pixels;
+            for _ in 0..(side * self.channels).div_ceil(LINE) {
+                fetch(line);
+                line = line.wrapping_add(LINE);
             }
+            pixels = pixels.wrapping_add(self.row);
         }
     }
 
@@ -353,36 +350,48 @@ impl Seen {
         let Some([rows, columns]) = &self.inside else {
             // SAFETY: a whole window of whole vectors is read where it lies.
             unsafe {
-                let load = |y: usize, x: usize| V::load(from.add(y * row + x * channels));
-                let load = |x: usize| core::array::from_fn(|y| load(y, x));
+                let mut pixel = from;
+                let load = |_| {
+                    let column = pixel;
+                    pixel = pixel.wrapping_add(untold(&channels));
+                    core::array::from_fn(|y| V::load(column.wrapping_add(y * row)))
+                };
                 return sandwich::<V, R, C, NR, PR, NC, PC>(load, store);
             }
         };
-        // Where each row's next pixel lies, and how far it is to the one after: rows outside stay at zeros.
-        let mut pixels: [_; NR] = core::array::from_fn(|y| {
-            let is_inside = rows.contains(&y);
-            let pixel =
-                select_unpredictable(is_inside, from.wrapping_add(y * row), ZEROS.0.as_ptr());
-            (pixel, select_unpredictable(is_inside, channels, 0))
-        });
+        let has = |bits: u32, index: usize| bits >> index & 1 == 1;
         // SAFETY: the pixels that exist are read, and under a mask the channels that exist.
         unsafe {
-            let mask = V::mask(V::LANES.min(channels - channel));
+            let [all, none] = [V::LANES.min(channels - channel), 0].map(|lanes| V::mask(lanes));
+            // A row outside is an empty mask over one inside: over no memory at all it would take a hundred cycles.
+            let first = rows.trailing_zeros() as usize;
+            let lines: [_; NR] = core::array::from_fn(|y| {
+                let is_inside = has(*rows, y);
+                let y = select_unpredictable(is_inside, y, first);
+                (from.wrapping_add(y * row), if is_inside { all } else { none })
+            });
+            let mut pixel = 0;
             let load = |x: usize| {
                 let mut numbers = [V::zero(); NR];
-                if columns.contains(&x) {
-                    for (number, (pixel, _)) in numbers.iter_mut().zip(&pixels) {
-                        *number = V::load_masked(*pixel, mask);
+                if has(*columns, x) {
+                    for (number, &(line, mask)) in numbers.iter_mut().zip(&lines) {
+                        *number = V::load_masked(line.wrapping_add(pixel), mask);
                     }
                 }
-                for (pixel, step) in &mut pixels {
-                    *pixel = pixel.wrapping_add(*step);
-                }
+                pixel += untold(&channels);
                 numbers
             };
             sandwich::<V, R, C, NR, PR, NC, PC>(load, store);
         }
     }
+}
+
+/// A number of which the compiler is told nothing. From the step between two pixels it would compute the places of all pixels of a
+/// tile before each tile, and keep them in memory, where one addition a column does.
+#[inline(always)]
+fn untold(number: &usize) -> usize {
+    // SAFETY: a reference can be read.
+    unsafe { core::ptr::from_ref(number).read_volatile() }
 }
 
 /// Transforms what some of a block's tiles have on one side to points, of T in a whole tile's line.
@@ -415,8 +424,7 @@ pub(super) unsafe fn to_points<
             // SAFETY: the points have whole vectors.
             unsafe {
                 let to = points.at(tile, T * T, 0, channel);
-                let line = points.layout.line;
-                let store = |point: usize, v: F::Vector| F::store(v, to.add(point * line));
+                let store = |point: usize, v: F::Vector| F::store(v, to.add(point * F::LINE));
                 seen.transform::<F::Vector, R, C, NR, PR, NC, PC, T>(channel, store);
             }
         }
