@@ -36,12 +36,22 @@ impl Quality {
         }
     }
 
-    /// The network for other images, and passes over as many images as CIFAR-10 has.
-    fn plan(self) -> (&'static str, f64) {
+    /// The network for other images.
+    fn network(self) -> &'static str {
         match self {
-            Self::Fast => ("colour-small", 8.0),
-            Self::Balanced => ("colour", 16.0),
-            Self::Best => ("colour-large", 24.0),
+            Self::Fast => "colour-small",
+            Self::Balanced => "colour",
+            Self::Best => "colour-large",
+        }
+    }
+
+    /// Passes over as many images as CIFAR-10 has, where squares of them are erased or not.
+    fn passes(self, erases: bool) -> f64 {
+        match self {
+            Self::Fast => 8.0,
+            Self::Balanced if erases => 32.0,
+            Self::Balanced => 16.0,
+            Self::Best => 24.0,
         }
     }
 }
@@ -78,6 +88,8 @@ const TEST: usize = 5;
 const USUAL_IMAGES: f64 = 50_000.0;
 /// Where there are fewer images, a small network learns as much.
 const FEW_IMAGES: usize = 5000;
+/// Photographs of which there are so many are seen more often, with a square erased.
+const MANY_PHOTOGRAPHS: usize = 20_000;
 /// The most passes.
 const MOST_EPOCHS: f64 = 300.0;
 /// Steps that an epoch should have.
@@ -96,14 +108,15 @@ pub fn choose(quality: Quality, opened: &Opened) -> Chosen {
     notes.push(Note { holds: |chosen, now| chosen.network == now.network, text: why });
     let mut config = preset.fitted(opened.train.shape(), opened.train.class_names().len());
     (config.validation, config.test) = (validation, test);
+    let (augmentation, why_augmented) = augmentation(quality, images, opened);
+    config.augmentation = augmentation;
     let why = plan(&mut config, quality, images);
     let same_plan = |chosen: &Config, now: &Config| {
         (chosen.epochs, chosen.batch_size, chosen.steps) == (now.epochs, now.batch_size, now.steps)
     };
     notes.push(Note { holds: same_plan, text: why });
-    let (augmentation, why) = augmentation(opened);
-    config.augmentation = augmentation;
-    notes.push(Note { holds: |chosen, now| chosen.augmentation == now.augmentation, text: why });
+    let same_augmentation = |chosen: &Config, now: &Config| chosen.augmentation == now.augmentation;
+    notes.push(Note { holds: same_augmentation, text: why_augmented });
     if let Some(text) = weigh(&mut config, &opened.train.class_counts()) {
         let same_weights =
             |chosen: &Config, now: &Config| chosen.loss.class_weights == now.loss.class_weights;
@@ -131,7 +144,7 @@ pub fn held_out(opened: &Opened) -> (usize, usize) {
 const MOST_VALIDATION: usize = 5000;
 
 fn network(quality: Quality, images: usize) -> (&'static Preset, String) {
-    let (name, _) = quality.plan();
+    let name = quality.network();
     let few = images < FEW_IMAGES && quality != Quality::Best;
     let name = if few { "colour-small" } else { name };
     let preset = presets::find(name).expect("the plan names presets");
@@ -151,8 +164,8 @@ fn network(quality: Quality, images: usize) -> (&'static Preset, String) {
 /// Small sets need more passes, with the cube root of how much smaller they are, and smaller batches for steps enough. Chunks leave work for eight threads. The
 /// learning rate stays: Muon's steps are as long whatever the gradient.
 fn plan(config: &mut Config, quality: Quality, images: usize) -> String {
-    let (_, passes) = quality.plan();
-    let epochs = passes * (USUAL_IMAGES / images.max(1) as f64).cbrt();
+    let epochs = quality.passes(config.augmentation.erase > 0)
+        * (USUAL_IMAGES / images.max(1) as f64).cbrt();
     config.epochs = epochs.round().clamp(1.0, MOST_EPOCHS) as u32;
     let usual = config.batch_size;
     let batch = (images / STEPS).max(1).next_power_of_two();
@@ -198,8 +211,9 @@ fn keep(config: &mut Config, classes: usize) -> Option<String> {
     )
 }
 
-/// Photographs are mirrored; digits and letters are not, for they would be others or none.
-fn augmentation(opened: &Opened) -> (Augmentation, String) {
+/// Photographs are mirrored; digits and letters are not, for they would be others or none. Of many photographs squares are erased,
+/// so that they can be seen more often before they are known by heart.
+fn augmentation(quality: Quality, images: usize, opened: &Opened) -> (Augmentation, String) {
     let dataset = &opened.train;
     let shape = dataset.shape();
     let side = shape.height.min(shape.width);
@@ -218,6 +232,11 @@ fn augmentation(opened: &Opened) -> (Augmentation, String) {
             let words = "turned, stretched and shifted a little but not mirrored, because classes that are named by one \
                          character are digits or letters";
             (presets::augmentation_of_signs(side), words)
+        }
+        _ if images >= MANY_PHOTOGRAPHS && quality != Quality::Fast => {
+            let words = "mirrored and shifted, as suits pictures of things, and a square of each is erased, because there are \
+                         enough to see them often";
+            (Augmentation { erase: side as u32 / 4, ..Augmentation::photos(side) }, words)
         }
         _ => (Augmentation::photos(side), "mirrored and shifted, as suits pictures of things"),
     };
@@ -296,10 +315,26 @@ mod tests {
         // A fifth for the test, a tenth for validation but at most 5,000.
         assert_eq!((small.test, small.validation), (400, 200));
         assert_eq!((large.test, large.validation), (14_000, 5000));
-        // Sixteen passes at 50,000: the cube root of 50,000 / 1,400 more, and of 50,000 / 51,000.
-        assert_eq!((small.epochs, large.epochs), (53, 16));
+        // Sixteen passes at 50,000, 32 over many photographs: the cube root of 50,000 / 1,400 more, and of 50,000 / 51,000.
+        assert_eq!((small.epochs, large.epochs), (53, 32));
         assert_eq!((small.batch_size, large.batch_size), (64, 512));
         assert_eq!((small.chunk_size, large.chunk_size), (16, 64));
+    }
+
+    #[test]
+    fn of_many_photographs_squares_are_erased() {
+        let shape = ImageShape::colour(8, 8);
+        let plan = |quality, images, names: &[&str]| {
+            let config = choose(quality, &opened(shape, images, names)).config;
+            (config.augmentation.erase, config.epochs)
+        };
+        let (things, digits) = (["cat", "dog"], ["1", "2"]);
+        // A fifth is for the test and a tenth for validation, at most 5,000.
+        assert_eq!(plan(Quality::Balanced, 31_250, &things), (2, 42));
+        assert_eq!(plan(Quality::Best, 31_250, &things), (2, 32));
+        assert_eq!(plan(Quality::Fast, 31_250, &things), (0, 11));
+        assert_eq!(plan(Quality::Balanced, 28_000, &things), (0, 22));
+        assert_eq!(plan(Quality::Balanced, 31_250, &digits), (0, 21));
     }
 
     #[test]
