@@ -59,11 +59,11 @@ impl Spots {
             while first < above.end && self.runs[first].columns.end < start {
                 first += 1;
             }
-            let touching =
-                (first..above.end).take_while(|&other| self.runs[other].columns.start <= end);
-            for other in touching.collect::<Vec<_>>() {
+            let mut other = first;
+            while other < above.end && self.runs[other].columns.start <= end {
                 let (a, b) = (self.spot(run), self.spot(other));
                 self.runs[a.max(b)].before = a.min(b);
+                other += 1;
             }
         }
     }
