@@ -33,6 +33,15 @@ impl Form for Pairs {
     }
 
     #[inline(always)]
+    unsafe fn store_two([first, second]: [__m512; 2], to: *mut f32) {
+        // SAFETY: the caller's; two times 16 numbers are 16 words.
+        unsafe {
+            let rounded: __m512 = transmute(_mm512_cvtne2ps_pbh(second, first));
+            rounded.store(to);
+        }
+    }
+
+    #[inline(always)]
     unsafe fn add_products(sum: __m512, x: __m512, y: __m512) -> __m512 {
         // SAFETY: the caller's; all are 64 bytes of plain numbers.
         unsafe {
@@ -138,15 +147,17 @@ unsafe fn pair_to_points<
         let to = points.at(pair, T * T, 0, channel);
         // SAFETY: there are 36 points at most, and room for whole vectors of pairs; the images are the caller's.
         unsafe {
-            let keep = |point: usize, v: __m512| *kept.add(point) = v;
-            first.transform::<F::Vector, R, C, NR, PR, NC, PC, T>(channel, keep);
+            let point = |y: usize, x: usize| R::place(y) * T + C::place(x);
+            let keep = |y: usize, x: usize, v: __m512| *kept.add(point(y, x)) = v;
+            first.transform::<F::Vector, R, C, NR, PR, NC, PC>(channel, keep);
             let store = |point: usize, v: __m512| {
                 let words: __m512 = transmute(pairs(*kept.add(point), v, order));
                 words.store(to.add(point * LINE));
             };
             match &second {
                 Some(second) => {
-                    second.transform::<F::Vector, R, C, NR, PR, NC, PC, T>(channel, store);
+                    let store = |y: usize, x: usize, v: __m512| store(point(y, x), v);
+                    second.transform::<F::Vector, R, C, NR, PR, NC, PC>(channel, store);
                 }
                 None => (0..T * T).for_each(|point| store(point, __m512::zero())),
             }

@@ -44,6 +44,20 @@ pub(super) trait Form {
     /// [`Vector`]'s; `to` has room for the words.
     unsafe fn store(numbers: Self::Vector, to: *mut f32);
 
+    /// [`store`](Self::store) for a point and the one behind it in its line.
+    ///
+    /// # Safety
+    /// As [`store`](Self::store) for both.
+    #[inline(always)]
+    unsafe fn store_two(numbers: [Self::Vector; 2], to: *mut f32) {
+        let [first, second] = numbers;
+        // SAFETY: the caller's.
+        unsafe {
+            Self::store(first, to);
+            Self::store(second, to.add(Self::LINE));
+        }
+    }
+
     /// sum + the products of words.
     ///
     /// # Safety

@@ -15,6 +15,7 @@ use crate::vector::Vector;
 use core::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m256, __m512};
+use core::cell::Cell;
 use core::hint::select_unpredictable;
 use core::ops::Range;
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -325,7 +326,7 @@ impl Seen {
         }
     }
 
-    /// Transforms a vector of channels and hands each point, of T in a whole tile's line, to `store`.
+    /// Transforms a vector of channels and hands each point to `store`, line by line.
     ///
     /// # Safety
     /// Called from a function with V's features; the images have the side's sizes, and `store`'s for every point.
@@ -338,15 +339,13 @@ impl Seen {
         const PR: usize,
         const NC: usize,
         const PC: usize,
-        const T: usize,
     >(
         &self,
         channel: usize,
-        store: impl Fn(usize, V),
+        store: impl Fn(usize, usize, V),
     ) {
         let Self { row, channels, .. } = *self;
         let from = self.from.wrapping_add(channel);
-        let store = |y: usize, x: usize, v: V| store(R::place(y) * T + C::place(x), v);
         let Some([rows, columns]) = &self.inside else {
             // SAFETY: a whole window of whole vectors is read where it lies.
             unsafe {
@@ -424,8 +423,20 @@ pub(super) unsafe fn to_points<
             // SAFETY: the points have whole vectors.
             unsafe {
                 let to = points.at(tile, T * T, 0, channel);
-                let store = |point: usize, v: F::Vector| F::store(v, to.add(point * F::LINE));
-                seen.transform::<F::Vector, R, C, NR, PR, NC, PC, T>(channel, store);
+                // The first of two points that are written together: every second one, where it is the next of a whole line too.
+                let first = Cell::new(F::Vector::zero());
+                let is_first = |x: usize| x % 2 == 0 && C::place(x + 1) == C::place(x) + 1;
+                let store = |y: usize, x: usize, v: F::Vector| {
+                    let to = to.add((R::place(y) * T + C::place(x)) * F::LINE);
+                    if is_first(x) {
+                        first.set(v);
+                    } else if x % 2 == 1 && is_first(x - 1) {
+                        F::store_two([first.get(), v], to.sub(F::LINE));
+                    } else {
+                        F::store(v, to);
+                    }
+                };
+                seen.transform::<F::Vector, R, C, NR, PR, NC, PC>(channel, store);
             }
         }
     }
