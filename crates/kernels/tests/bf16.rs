@@ -256,6 +256,7 @@ fn transposed_products_agree_with_sums_in_f64() {
         (9, 24, vec![16, 16, 5], 9),
         (2, 80, vec![16, 9], 3),
         (8, 17, vec![16], 25),
+        (0, 5, vec![3], 1),
     ];
     for isa in units() {
         for (case, (segments, columns, rows, taps)) in cases.iter().enumerate() {
@@ -301,9 +302,12 @@ fn transposed_products_agree_with_sums_in_f64() {
             let left = rounded(&random((rows.len() + 1) * segments * TILE, case as u64));
             let right = rounded(&random(2 * copy_pitch + segments * segment_pitch, 60));
             let out_len = taps.len() * row_span * columns;
-            let mut out = vec![0.5; out_len];
-            multiply_transposed(isa, &planes, &left, &right, columns, &mut out);
-            let mut expected = vec![0.5; out_len];
+            let [out, written] = [true, false].map(|adds| {
+                let mut out = vec![0.5; out_len];
+                multiply_transposed(isa, &planes, &left, &right, columns, adds, &mut out);
+                out
+            });
+            let (mut expected, mut expected_written) = (vec![0.5; out_len], vec![0.5; out_len]);
             for tile in &tiles {
                 for tap in &taps[tile.first_tap..][..tile.taps] {
                     for row in 0..tile.rows {
@@ -323,12 +327,15 @@ fn transposed_products_agree_with_sums_in_f64() {
                                 f64::from(x.to_f32()) * f64::from(g.to_f32())
                             });
                             let to = tap.out_row + tile.out_rows[row] as usize;
-                            expected[to * columns + n] += terms.sum::<f64>();
+                            let sum = terms.sum::<f64>();
+                            expected[to * columns + n] += sum;
+                            expected_written[to * columns + n] = sum;
                         }
                     }
                 }
             }
             assert_close(&out, &expected, &format!("{isa}: case {case}"));
+            assert_close(&written, &expected_written, &format!("{isa}: case {case}, written"));
         }
     }
 }

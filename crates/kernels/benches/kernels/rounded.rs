@@ -123,7 +123,7 @@ fn weight_gradient(isa: Isa, conv: Conv) -> Option<Run> {
             column_pitch,
             copy_pitch,
         };
-        multiply_transposed(isa, &planes, stored(&left), stored(&right), outputs, &mut out);
+        multiply_transposed(isa, &planes, stored(&left), stored(&right), outputs, true, &mut out);
     }))
 }
 

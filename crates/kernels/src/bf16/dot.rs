@@ -267,7 +267,7 @@ unsafe fn transposed_tile<const M: usize, const N: usize>(
     targets: &[Target; 2],
     out: &mut [f32],
 ) {
-    let Transposed { planes, left, right, columns } = *product;
+    let Transposed { planes, left, right, columns, adds } = *product;
     let start = product.start(tile);
     // SAFETY: the offsets stay inside the operands, whose lengths `multiply_transposed` has checked; the output is
     // touched under a mask where its columns end.
@@ -293,7 +293,8 @@ unsafe fn transposed_tile<const M: usize, const N: usize>(
             for (sum, target) in row.into_iter().zip(targets) {
                 let to = out.as_mut_ptr().add(target.out + *out_row as usize * columns);
                 let mask = mask(target.columns, 0, 0);
-                let before = _mm512_maskz_loadu_ps(mask, to);
+                let before =
+                    if adds { _mm512_maskz_loadu_ps(mask, to) } else { _mm512_setzero_ps() };
                 _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(before, sum));
             }
         }

@@ -224,7 +224,8 @@ impl Planes<'_> {
     }
 }
 
-/// `out[row, n]` += sum over pixels of `left[row, pixel]` * `right[pixel, n]`, for each row and tap.
+/// `out[row, n]` = sum over pixels of `left[row, pixel]` * `right[pixel, n]`, for each row and tap, added to what is there where
+/// `adds` says so; else no two may have the same output row.
 ///
 /// # Shapes
 /// left `[tiles, segments, 16, 32]` as [`gather_planes`](super::arrange::gather_planes) writes it, right
@@ -239,15 +240,24 @@ pub fn multiply_transposed(
     left: &[Bf16],
     right: &[Bf16],
     columns: usize,
+    adds: bool,
     out: &mut [f32],
 ) {
-    if planes.tiles.is_empty() || planes.taps.is_empty() || planes.segments == 0 || columns == 0 {
+    if planes.tiles.is_empty() || planes.taps.is_empty() || columns == 0 {
+        return;
+    }
+    let product = Transposed { planes, left, right, columns, adds };
+    let writes = isa.bf16_unit() == Bf16Unit::Dot && planes.segments > 0;
+    if !adds && !writes {
+        assert!(reaches(out.len(), planes.out_span(columns)), "out is too short");
+        product.clear(out);
+    }
+    if planes.segments == 0 {
         return;
     }
     assert!(reaches(left.len(), planes.left_span()), "left is too short");
     assert!(reaches(right.len(), planes.right_span(columns)), "right is too short");
     assert!(reaches(out.len(), planes.out_span(columns)), "out is too short");
-    let product = Transposed { planes, left, right, columns };
     match isa.bf16_unit() {
         Bf16Unit::Widened => widened_transposed(isa, &product, out),
         #[cfg(target_arch = "x86_64")]
@@ -267,6 +277,8 @@ pub(super) struct Transposed<'a> {
     pub left: &'a [Bf16],
     pub right: &'a [Bf16],
     pub columns: usize,
+    /// Whether the sums are added to what is there; for the units that always do, [`clear`](Self::clear) comes before.
+    pub adds: bool,
 }
 
 /// The sums of one row tile with one tap and 16 columns: where the right operand begins, and where the sums go.
@@ -282,6 +294,18 @@ impl Transposed<'_> {
     /// Where a row tile begins.
     pub(super) fn start(&self, tile: &RowTile) -> usize {
         tile.index * self.planes.tile_pitch
+    }
+
+    /// Sets the output to zeros, for the units that only add.
+    fn clear(&self, out: &mut [f32]) {
+        for tile in self.planes.tiles {
+            for target in self.targets(tile, 0..self.columns) {
+                for out_row in &tile.out_rows[..tile.rows] {
+                    out[target.out + *out_row as usize * self.columns..][..target.columns]
+                        .fill(0.0);
+                }
+            }
+        }
     }
 
     /// The targets of a row tile in some columns, which begin with a tile's.
@@ -341,7 +365,7 @@ per_isa! {
 per_isa! {
     /// The truth of [`multiply_transposed`].
     pub(super) fn widened_transposed<T>(product: &Transposed<'_>, out: &mut [T]) {
-        let Transposed { planes, left, right, columns } = *product;
+        let Transposed { planes, left, right, columns, .. } = *product;
         for tile in planes.tiles {
             for target in product.targets(tile, 0..columns) {
                 for (row, out_row) in tile.out_rows.iter().enumerate().take(tile.rows) {

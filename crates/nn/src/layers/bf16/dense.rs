@@ -208,7 +208,7 @@ impl Bf16DenseLayer {
         gather_pairs(isa, grad_output, pixels, 0, self.out_features, count, pairs);
     }
 
-    /// Adds the gradient by the block of the weight that begins with a tile. `from` is what [`gather`](Self::gather) has
+    /// Writes or adds the gradient by the block of the weight that begins with a tile. `from` is what [`gather`](Self::gather) has
     /// written for the segments: of `together` one after the other, or of one, which are `pitch` bf16 numbers apart.
     fn add_block(
         &self,
@@ -217,6 +217,7 @@ impl Bf16DenseLayer {
         from: &[f32],
         segments: usize,
         pitch: Option<usize>,
+        adds: bool,
         gradient: &mut [f32],
     ) {
         let together = if pitch.is_some() { 1 } else { segments };
@@ -230,19 +231,18 @@ impl Bf16DenseLayer {
             copy_pitch: 0,
         };
         let pairs = &from[storage_len(self.tiles.len() * together * TILE)..];
-        multiply_transposed(isa, &layout, stored(from), stored(pairs), self.out_features, gradient);
+        let (from, pairs) = (stored(from), stored(pairs));
+        multiply_transposed(isa, &layout, from, pairs, self.out_features, adds, gradient);
     }
 
     fn add_weight_gradient(&self, pass: &mut Backward<'_, f32>) {
         let segments = pass.images.div_ceil(SEGMENT);
         self.gather(pass.isa, pass.input, pass.grad_output, pass.scratch);
         let gradient = &mut pass.gradients[..self.weight_len()];
-        if pass.sums == Sums::Begin {
-            gradient.fill(0.0);
-        }
+        let adds = pass.sums != Sums::Begin;
         for (index, block) in gradient.chunks_mut(BLOCK_ROWS * self.out_features).enumerate() {
             let first_tile = index * BLOCK_TILES;
-            self.add_block(pass.isa, first_tile, pass.scratch, segments, None, block);
+            self.add_block(pass.isa, first_tile, pass.scratch, segments, None, adds, block);
         }
     }
 
@@ -438,7 +438,6 @@ impl Deferring<f32> for Bf16DenseLayer {
         let first_tile = first / self.out_features / ROWS;
         let InChunks { numbers, pitch } = batch.kept;
         let pitch = pitch.map(|pitch| 2 * pitch);
-        gradient.fill(0.0);
-        self.add_block(batch.isa, first_tile, numbers, batch.images.len(), pitch, gradient);
+        self.add_block(batch.isa, first_tile, numbers, batch.images.len(), pitch, false, gradient);
     }
 }

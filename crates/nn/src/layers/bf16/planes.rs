@@ -256,7 +256,7 @@ impl WeightGradient {
                 column_pitch: self.pairs(count) * 2 * COLUMNS,
                 copy_pitch: self.copy_len(count),
             };
-            multiply_transposed(isa, &layout, planes, pairs, output.channels, grad_weight);
+            multiply_transposed(isa, &layout, planes, pairs, output.channels, true, grad_weight);
         }
     }
 
