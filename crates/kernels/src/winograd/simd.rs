@@ -425,7 +425,7 @@ pub(super) unsafe fn to_points<
                 let to = points.at(tile, T * T, 0, channel);
                 // The first of two points that are written together: every second one, where it is the next of a whole line too.
                 let first = Cell::new(F::Vector::zero());
-                let is_first = |x: usize| x % 2 == 0 && C::place(x + 1) == C::place(x) + 1;
+                let is_first = |x: usize| x.is_multiple_of(2) && C::place(x + 1) == C::place(x) + 1;
                 let store = |y: usize, x: usize, v: F::Vector| {
                     let to = to.add((R::place(y) * T + C::place(x)) * F::LINE);
                     if is_first(x) {

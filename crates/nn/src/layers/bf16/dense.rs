@@ -120,6 +120,13 @@ fn forward_order(isa: Isa) -> TileOrder {
     }
 }
 
+/// What [`Bf16DenseLayer::gather`] has written: all segments of a chunk together, or each by itself, `pitch` bf16 numbers apart.
+struct Gathered<'a> {
+    numbers: &'a [f32],
+    segments: usize,
+    pitch: Option<usize>,
+}
+
 impl Bf16DenseLayer {
     pub(crate) fn new(
         isa: Isa,
@@ -208,18 +215,16 @@ impl Bf16DenseLayer {
         gather_pairs(isa, grad_output, pixels, 0, self.out_features, count, pairs);
     }
 
-    /// Writes or adds the gradient by the block of the weight that begins with a tile. `from` is what [`gather`](Self::gather) has
-    /// written for the segments: of `together` one after the other, or of one, which are `pitch` bf16 numbers apart.
-    fn add_block(
+    /// Writes or adds the gradient by the block of the weight that begins with a tile.
+    fn block_gradient(
         &self,
         isa: Isa,
         first_tile: usize,
-        from: &[f32],
-        segments: usize,
-        pitch: Option<usize>,
+        from: &Gathered<'_>,
         adds: bool,
         gradient: &mut [f32],
     ) {
+        let Gathered { numbers, segments, pitch } = *from;
         let together = if pitch.is_some() { 1 } else { segments };
         let layout = Planes {
             segments,
@@ -230,9 +235,9 @@ impl Bf16DenseLayer {
             column_pitch: together * TILE,
             copy_pitch: 0,
         };
-        let pairs = &from[storage_len(self.tiles.len() * together * TILE)..];
-        let (from, pairs) = (stored(from), stored(pairs));
-        multiply_transposed(isa, &layout, from, pairs, self.out_features, adds, gradient);
+        let pairs = &numbers[storage_len(self.tiles.len() * together * TILE)..];
+        let (planes, pairs) = (stored(numbers), stored(pairs));
+        multiply_transposed(isa, &layout, planes, pairs, self.out_features, adds, gradient);
     }
 
     fn add_weight_gradient(&self, pass: &mut Backward<'_, f32>) {
@@ -240,9 +245,10 @@ impl Bf16DenseLayer {
         self.gather(pass.isa, pass.input, pass.grad_output, pass.scratch);
         let gradient = &mut pass.gradients[..self.weight_len()];
         let adds = pass.sums != Sums::Begin;
+        let from = Gathered { numbers: pass.scratch, segments, pitch: None };
         for (index, block) in gradient.chunks_mut(BLOCK_ROWS * self.out_features).enumerate() {
             let first_tile = index * BLOCK_TILES;
-            self.add_block(pass.isa, first_tile, pass.scratch, segments, None, adds, block);
+            self.block_gradient(pass.isa, first_tile, &from, adds, block);
         }
     }
 
@@ -438,6 +444,7 @@ impl Deferring<f32> for Bf16DenseLayer {
         let first_tile = first / self.out_features / ROWS;
         let InChunks { numbers, pitch } = batch.kept;
         let pitch = pitch.map(|pitch| 2 * pitch);
-        self.add_block(batch.isa, first_tile, numbers, batch.images.len(), pitch, false, gradient);
+        let from = Gathered { numbers, segments: batch.images.len(), pitch };
+        self.block_gradient(batch.isa, first_tile, &from, false, gradient);
     }
 }
