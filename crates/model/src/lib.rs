@@ -8,6 +8,7 @@
 //! random order (the same model would give other bytes each time) and takes the last of two tensors with one name;
 //! tests hold the two against each other.
 
+mod aside;
 pub mod atomic;
 pub mod checkpoint;
 mod container;

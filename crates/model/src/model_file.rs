@@ -1,5 +1,6 @@
 //! A model file whose numbers go straight into a network.
 
+use crate::aside;
 use crate::container::{self, Opened};
 use crate::error::{Kind, ModelError};
 use crate::metadata::Metadata;
@@ -12,6 +13,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -78,14 +80,19 @@ impl ModelFile {
     ) -> Result<(Model<()>, R), ModelError> {
         self.check_fit(network.description())?;
         let Self { origin, model, opened } = self;
+        let begun = AtomicBool::new(false);
         thread::scope(|scope| {
+            let begun = &begun;
             // A thread takes as long to start as the numbers to read, so it comes first and waits for them.
             let (sender, receiver) = mpsc::sync_channel::<(Metadata, &Network)>(1);
             let origin = origin.as_str();
-            let check = move || match receiver.recv() {
-                Ok((metadata, network)) => metadata.check_seal(origin, views(network)),
-                // Reading failed, which is told elsewhere.
-                Err(_) => Ok(()),
+            let check = move || {
+                begun.store(true, Ordering::Relaxed);
+                match receiver.recv() {
+                    Ok((metadata, network)) => metadata.check_seal(origin, views(network)),
+                    // Reading failed, which is told elsewhere.
+                    Err(_) => Ok(()),
+                }
             };
             let worthwhile = network.values().len() >= WORTH_A_THREAD;
             let thread = worthwhile
@@ -100,6 +107,9 @@ impl ModelFile {
             };
             // It waits at the other end, or has panicked: then joining says so.
             let _ = sender.send((metadata, network));
+            if !begun.load(Ordering::Relaxed) {
+                aside::step();
+            }
             let prepared = prepare(&model, network);
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))?;
             Ok((model, prepared))
