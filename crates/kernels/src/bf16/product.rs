@@ -247,9 +247,9 @@ pub fn multiply_transposed(
         return;
     }
     let product = Transposed { planes, left, right, columns, adds };
+    assert!(reaches(out.len(), planes.out_span(columns)), "out is too short");
     let writes = isa.bf16_unit() == Bf16Unit::Dot && planes.segments > 0;
     if !adds && !writes {
-        assert!(reaches(out.len(), planes.out_span(columns)), "out is too short");
         product.clear(out);
     }
     if planes.segments == 0 {
@@ -257,7 +257,6 @@ pub fn multiply_transposed(
     }
     assert!(reaches(left.len(), planes.left_span()), "left is too short");
     assert!(reaches(right.len(), planes.right_span(columns)), "right is too short");
-    assert!(reaches(out.len(), planes.out_span(columns)), "out is too short");
     match isa.bf16_unit() {
         Bf16Unit::Widened => widened_transposed(isa, &product, out),
         #[cfg(target_arch = "x86_64")]
@@ -299,10 +298,10 @@ impl Transposed<'_> {
     /// Sets the output to zeros, for the units that only add.
     fn clear(&self, out: &mut [f32]) {
         for tile in self.planes.tiles {
-            for target in self.targets(tile, 0..self.columns) {
+            for tap in &self.planes.taps[tile.first_tap..][..tile.taps] {
                 for out_row in &tile.out_rows[..tile.rows] {
-                    out[target.out + *out_row as usize * self.columns..][..target.columns]
-                        .fill(0.0);
+                    let row = tap.out_row + *out_row as usize;
+                    out[row * self.columns..][..self.columns].fill(0.0);
                 }
             }
         }
