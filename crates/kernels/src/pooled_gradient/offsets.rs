@@ -3,7 +3,7 @@
 
 use super::PooledWindows;
 use super::layout::Layout;
-use crate::vector::Vector;
+use crate::vector::{Last, Vector};
 
 /// Vectors that choose among windows.
 ///
@@ -34,8 +34,8 @@ pub(super) unsafe fn write_offsets<V: Offsets>(
         if windows.channels_first {
             for channel in 0..outputs {
                 let (marks, to) = (marks.add(channel * pixels), offsets.add(channel * pixels));
-                line::<V>(pixels, marks, to, down, |at, mask| {
-                    [V::load_masked(left.add(at), mask), V::load_masked(right.add(at), mask)]
+                line::<V>(pixels, marks, to, down, |at, last| {
+                    [last.load(left.add(at)), last.load(right.add(at))]
                 });
             }
         } else {
@@ -58,15 +58,14 @@ unsafe fn line<V: Offsets>(
     marks: *const f32,
     to: *mut f32,
     down: u32,
-    starts: impl Fn(usize, V::Mask) -> [V; 2],
+    starts: impl Fn(usize, Last<V>) -> [V; 2],
 ) {
     for at in (0..count).step_by(V::LANES) {
         // SAFETY: the caller's.
         unsafe {
-            let mask = V::mask(V::LANES.min(count - at));
-            let [left, right] = starts(at, mask);
-            let chosen = V::choose(V::load_masked(marks.add(at), mask), left, right, down);
-            chosen.store_masked(to.add(at), mask);
+            let last = Last::new(V::LANES.min(count - at));
+            let [left, right] = starts(at, last);
+            last.store(V::choose(last.load(marks.add(at)), left, right, down), to.add(at));
         }
     }
 }

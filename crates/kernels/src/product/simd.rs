@@ -3,7 +3,7 @@
 
 use super::{Finish, Grid, Left, Panels, Product, Transposed};
 use crate::isa::{Isa, IsaName};
-use crate::vector::Vector;
+use crate::vector::{Last, Vector};
 #[cfg(target_arch = "aarch64")]
 use core::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
@@ -290,7 +290,7 @@ unsafe fn plain_tile<V: Vector, const M: usize, const N: usize>(
     unsafe { tile::<V, M, N, true>(strip, pitch, from, to) }
 }
 
-/// Vector v of N of a panel's row, whose last one ends where the mask does where the panel is PLAIN.
+/// Vector v of N of a panel's row, of which the last one is `last` where the panel is PLAIN.
 ///
 /// # Safety
 /// Called from a function with V's features; the row is in a panel.
@@ -298,12 +298,12 @@ unsafe fn plain_tile<V: Vector, const M: usize, const N: usize>(
 unsafe fn panel_vector<V: Vector, const N: usize, const PLAIN: bool>(
     row: *const f32,
     v: usize,
-    mask: V::Mask,
+    last: Last<V>,
 ) -> V {
     // SAFETY: the caller's.
     unsafe {
         let from = row.add(v * V::LANES);
-        if PLAIN && v == N - 1 { V::load_masked(from, mask) } else { V::load(from) }
+        if PLAIN && v == N - 1 { last.load(from) } else { V::load(from) }
     }
 }
 
@@ -317,13 +317,13 @@ unsafe fn add_products<V: Vector, const M: usize, const N: usize, const PLAIN: b
     left: *const f32,
     pitch: usize,
     right: *const f32,
-    mask: V::Mask,
+    last: Last<V>,
 ) {
     // SAFETY: the caller's.
     unsafe {
         let mut weights = [V::zero(); N];
         for (v, weight) in weights.iter_mut().enumerate() {
-            *weight = panel_vector::<V, N, PLAIN>(right, v, mask);
+            *weight = panel_vector::<V, N, PLAIN>(right, v, last);
         }
         for (m, row) in sums.iter_mut().enumerate() {
             let x = V::splat(*left.add(m * pitch));
@@ -348,13 +348,13 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const PLAIN: bool>(
     let Left { rows, runs, run } = *strip.geometry;
     let pitch = rows.inner_pitch;
     // SAFETY: the offsets stay inside the left operand, the panel, the bias and the output, whose lengths `multiply`
-    // has checked against the same geometry; the last vector is stored under a mask where its columns end.
+    // has checked against the same geometry; of the last vector the lanes are touched that exist.
     unsafe {
-        let mask = V::mask(strip.columns - (N - 1) * V::LANES);
+        let last = Last::new(strip.columns - (N - 1) * V::LANES);
         let mut sums = [[V::zero(); N]; M];
         if !strip.bias.is_null() {
             for v in 0..N {
-                let bias = panel_vector::<V, N, PLAIN>(strip.bias, v, mask);
+                let bias = panel_vector::<V, N, PLAIN>(strip.bias, v, last);
                 for row in &mut sums {
                     row[v] = bias;
                 }
@@ -370,7 +370,7 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const PLAIN: bool>(
                 while N == 1 && rest >= 4 {
                     for k in 0..4 {
                         let right = right.wrapping_add(k * panel_pitch);
-                        add_products::<V, M, N, PLAIN>(&mut sums, left.add(k), pitch, right, mask);
+                        add_products::<V, M, N, PLAIN>(&mut sums, left.add(k), pitch, right, last);
                     }
                     left = left.add(4);
                     right = right.wrapping_add(4 * panel_pitch);
@@ -380,17 +380,17 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize, const PLAIN: bool>(
                     if PLAIN && strip.fetches && step % LINE == 0 {
                         (M..2 * M).for_each(|row| fetch(left.wrapping_add(row * pitch)));
                     }
-                    add_products::<V, M, N, PLAIN>(&mut sums, left, pitch, right, mask);
+                    add_products::<V, M, N, PLAIN>(&mut sums, left, pitch, right, last);
                     left = left.add(1);
                     right = right.wrapping_add(panel_pitch);
                 }
             }
         }
-        finish_tile(sums, strip.finish, to, strip.out_pitch, mask);
+        finish_tile(sums, strip.finish, to, strip.out_pitch, last);
     }
 }
 
-/// Brings finished sums to rows of the output that are `pitch` apart; the last vector of each ends where the mask does.
+/// Brings finished sums to rows of the output that are `pitch` apart; the last vector of each is `last`.
 ///
 /// # Safety
 /// Called from a function with V's features; the rows lie inside the output.
@@ -400,7 +400,7 @@ unsafe fn finish_tile<V: Vector, const M: usize, const N: usize>(
     finish: Finish,
     to: *mut f32,
     pitch: usize,
-    mask: V::Mask,
+    last: Last<V>,
 ) {
     // SAFETY: the caller's.
     unsafe {
@@ -413,17 +413,17 @@ unsafe fn finish_tile<V: Vector, const M: usize, const N: usize>(
         }
         for (m, row) in sums.iter_mut().enumerate() {
             let to = to.add(m * pitch);
-            let last = to.add((N - 1) * V::LANES);
+            let end = to.add((N - 1) * V::LANES);
             if finish == Finish::Add {
                 for (v, sum) in row.iter_mut().enumerate().take(N - 1) {
                     *sum = V::load(to.add(v * V::LANES)).add(*sum);
                 }
-                row[N - 1] = V::load_masked(last, mask).add(row[N - 1]);
+                row[N - 1] = last.load(end).add(row[N - 1]);
             }
             for (v, sum) in row.iter().enumerate().take(N - 1) {
                 sum.store(to.add(v * V::LANES));
             }
-            row[N - 1].store_masked(last, mask);
+            last.store(row[N - 1], end);
         }
     }
 }
@@ -487,9 +487,9 @@ unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
 ) {
     let StripTransposed { rows, right_rows, right, finish, out_pitch, columns } = *strip;
     // SAFETY: the offsets stay inside both operands and the output, whose lengths `multiply_transposed` has checked
-    // against the same geometry; the last vector is touched under a mask where its columns end.
+    // against the same geometry; of the last vector the lanes are touched that exist.
     unsafe {
-        let mask = V::mask(columns - (N - 1) * V::LANES);
+        let last = Last::new(columns - (N - 1) * V::LANES);
         let mut sums = [[V::zero(); N]; M];
         for outer in 0..rows.outer {
             let mut left = from.add(outer * rows.outer_pitch);
@@ -499,7 +499,7 @@ unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
                 for (v, vector) in vectors.iter_mut().enumerate().take(N - 1) {
                     *vector = V::load(right.add(v * V::LANES));
                 }
-                vectors[N - 1] = V::load_masked(right.add((N - 1) * V::LANES), mask);
+                vectors[N - 1] = last.load(right.add((N - 1) * V::LANES));
                 for (m, row) in sums.iter_mut().enumerate() {
                     let x = V::splat(*left.add(m));
                     for (sum, vector) in row.iter_mut().zip(vectors) {
@@ -510,7 +510,7 @@ unsafe fn transposed_tile<V: Vector, const M: usize, const N: usize>(
                 right = right.wrapping_add(right_rows.inner_pitch);
             }
         }
-        finish_tile(sums, finish, to, out_pitch, mask);
+        finish_tile(sums, finish, to, out_pitch, last);
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Convolution, Convolve, Correlate, LINE, Layout, Place, Side, Tile, p
 use crate::isa::{Isa, IsaName};
 use crate::product::Finish;
 use crate::product::simd::fetch;
-use crate::vector::Vector;
+use crate::vector::{Last, Vector};
 #[cfg(target_arch = "aarch64")]
 use core::arch::aarch64::float32x4_t;
 #[cfg(target_arch = "x86_64")]
@@ -369,12 +369,18 @@ impl Seen {
                 let y = select_unpredictable(is_inside, y, first);
                 (from.wrapping_add(y * row), if is_inside { all } else { none })
             });
+            let is_whole = V::MASKS_COST && channels - channel >= V::LANES;
             let mut pixel = 0;
             let load = |x: usize| {
                 let mut numbers = [V::zero(); NR];
                 if has(*columns, x) {
                     for (number, &(line, mask)) in numbers.iter_mut().zip(&lines) {
-                        *number = V::load_masked(line.wrapping_add(pixel), mask);
+                        let from = line.wrapping_add(pixel);
+                        *number = if is_whole {
+                            V::load(from).kept(mask)
+                        } else {
+                            V::load_masked(from, mask)
+                        };
                     }
                 }
                 pixel += untold(&channels);
@@ -545,12 +551,12 @@ unsafe fn pixels<
             let (from, to) = (from.wrapping_add(line), to.wrapping_add(channel));
             // SAFETY: the pixels that exist are written, and under a mask the channels that exist.
             unsafe {
-                let (mask, nowhere) = (V::mask(lanes), nowhere.as_mut_ptr());
+                let (last, nowhere) = (Last::new(lanes), nowhere.as_mut_ptr());
                 let store = |y: usize, x: usize, v: V| {
                     let pixel = to.wrapping_add(y * row + x * pixel);
                     let is_inside = inside[0].contains(&y) & inside[1].contains(&x);
                     let pixel = select_unpredictable(is_inside, pixel, nowhere);
-                    finished(channel, v).store_masked(pixel, mask);
+                    last.store(finished(channel, v), pixel);
                 };
                 sandwich::<V, R, C, NR, PR, NC, PC>(|x| sums(from, x), store);
             }
