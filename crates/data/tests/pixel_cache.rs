@@ -218,6 +218,44 @@ fn what_changed_is_read_again() {
 }
 
 /// Files with new times and old content are read, but not decoded: the file may be turned into one that cannot be decoded.
+/// Somebody corrects two class folders whose names were swapped. All files have one length and, written together, one time.
+#[cfg(unix)]
+#[test]
+fn folders_that_change_places_are_told_apart() {
+    let place = Place::new();
+    let set = place.set();
+    for class in ["ant", "bee"] {
+        for at in 0..10 {
+            fs::rename(
+                set.join(format!("{class}/{:02}.bmp", 2 * at + usize::from(class == "bee"))),
+                set.join(format!("{class}/same-{at}.bmp")),
+            )
+            .unwrap();
+        }
+    }
+    sleep(SETTLED);
+    place.made();
+    place.found();
+    for [from, to] in [["ant", "cow"], ["bee", "ant"], ["cow", "bee"]] {
+        fs::rename(set.join(from), set.join(to)).unwrap();
+    }
+    place.made();
+}
+
+/// Where others may change files, what is mapped could change under the program.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_may_write_to_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let folder = place.cache().folder;
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let notes = place.made();
+    assert!(notes.len() == 1 && notes[0].contains("others may write to"), "{notes:?}");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
 #[test]
 fn touched_files_are_told_by_their_content() {
     let place = settled();

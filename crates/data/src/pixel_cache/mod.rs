@@ -8,7 +8,7 @@ mod file;
 mod stamp;
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -114,6 +114,20 @@ impl PixelCache {
         Ok(Unfinished::new(file, image))
     }
 
+    /// Refuses a folder in which others may change files: what is mapped must stay as it is.
+    ///
+    /// # Errors
+    /// When the folder is there, and may be written to by others than its owner.
+    pub(crate) fn check_private(&self) -> io::Result<()> {
+        match fs::metadata(&self.folder) {
+            Ok(metadata) if others_may_write(&metadata) => Err(io::Error::other(format!(
+                "others may write to {}: take their permission to write away (chmod go-w)",
+                self.folder.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether pixels of so many bytes may be kept.
     pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
         bytes <= self.most_bytes
@@ -161,6 +175,16 @@ pub(crate) fn mark_used(path: &Path) {
 }
 
 /// A folder for the user alone.
+#[cfg(unix)]
+fn others_may_write(folder: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::mode(folder) & 0o022 != 0
+}
+
+#[cfg(not(unix))]
+fn others_may_write(_: &Metadata) -> bool {
+    false
+}
+
 fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -15,7 +15,7 @@ const UNSETTLED: Duration = Duration::from_secs(2);
 /// The first 128 bits of a SHA-256 hash.
 pub(crate) type Short = [u8; 16];
 
-/// A file's name, size and times, hashed: while they are the same, so is the content.
+/// A file's name, size, times and, on Unix, its device and inode, hashed: while they are the same, so is the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stamp {
     pub(crate) hash: Short,
@@ -40,6 +40,9 @@ impl Stamp {
         for time in [modified, changed] {
             hash.update(nanoseconds(time).to_le_bytes());
         }
+        for number in identity(&metadata) {
+            hash.update(number.to_le_bytes());
+        }
         Some(Self { hash: short(hash), newest: modified.max(changed) })
     }
 
@@ -57,6 +60,18 @@ fn changed(metadata: &Metadata) -> SystemTime {
     let since =
         Duration::new(seconds.max(0).unsigned_abs(), nanoseconds.clamp(0, 999_999_999) as u32);
     UNIX_EPOCH + since
+}
+
+/// Which file it is, whatever its name: folders that change places keep the times of what is in them.
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> [u64; 2] {
+    use std::os::unix::fs::MetadataExt;
+    [metadata.dev(), metadata.ino()]
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> [u64; 0] {
+    []
 }
 
 #[cfg(not(unix))]

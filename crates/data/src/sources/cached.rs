@@ -24,6 +24,7 @@ const MADE_AS: u32 = 1;
 /// # Errors
 /// What keeps the cache from being used.
 pub(super) fn images(job: &Job<'_>, cache: &PixelCache) -> io::Result<Images> {
+    cache.check_private()?;
     let (key, root) = (key(job), root(job.path));
     let path = cache.path(&stem(job.path), &key);
     let entries = job.entries();
@@ -89,14 +90,18 @@ fn unchanged(
         return None;
     }
     let mut outcomes = Vec::with_capacity(entries.len());
-    for (((record, _), stamp), entry) in old.records().zip(stamps).zip(entries) {
-        outcomes.push(match record.state {
-            State::Unreadable => Err(unreadable(entry, job)?),
-            state if stamp.is_some_and(|stamp| stamp.hash == record.stamp) => {
-                Ok(state == State::Turned)
-            }
-            _ => return None,
-        });
+    let mut unread = Vec::new();
+    for (at, ((record, _), stamp)) in old.records().zip(stamps).enumerate() {
+        match record.state {
+            State::Unreadable => unread.push(at),
+            _ if stamp.is_none_or(|stamp| stamp.hash != record.stamp) => return None,
+            _ => {}
+        }
+        outcomes.push(Ok(record.state == State::Turned));
+    }
+    let reasons = job.decoding.map(Doing::Decoding, &unread, |&at| unreadable(entries[at], job));
+    for (at, reason) in unread.into_iter().zip(reasons) {
+        outcomes[at] = Err(reason?);
     }
     Some(outcomes)
 }
@@ -124,7 +129,7 @@ fn make(job: &Job<'_>, cache: &PixelCache, making: Making<'_>) -> io::Result<Ima
     let Making { path, key, entries, stamps, old, mut note } = making;
     let image = job.sizing.input.len();
     let started = SystemTime::now();
-    let bytes = (image as u64 + 64).saturating_mul(entries.len() as u64);
+    let bytes = bytes_of(image, entries.len());
     let is_kept = cache.has_room_for(bytes);
     let file = cache.begin(image)?;
     if is_kept {
@@ -168,6 +173,11 @@ fn make(job: &Job<'_>, cache: &PixelCache, making: Making<'_>) -> io::Result<Ima
         false => Kept::No,
     };
     Ok(Images { pixels, outcomes, kept, note })
+}
+
+/// The size of a file of so many images of so many bytes, about.
+fn bytes_of(image: usize, pictures: usize) -> u64 {
+    (image as u64 + 64).saturating_mul(pictures as u64)
 }
 
 /// A picture that has not been looked at.
@@ -258,6 +268,10 @@ pub(super) fn keep(
     decoding: &Decoding,
 ) -> io::Result<()> {
     let New { file, path, records, mut facts } = new;
+    // Others may have written meanwhile.
+    if let Some(cache) = &decoding.cache {
+        cache.make_room(bytes_of(facts.image, records.len()), &path)?;
+    }
     facts.labelling = dataset.labelling().finalize().into();
     dataset.fingerprint().clone_into(&mut facts.fingerprint);
     file.finish(&path, pixels, &records, &facts, decoding)
