@@ -1,7 +1,7 @@
 //! Reading a person's picture, whatever its format.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use image::error::DecodingError;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use crate::{Error, ImageShape};
+use crate::{Error, ImageShape, jpeg};
 
 /// The longest side of a picture that is opened, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
@@ -77,8 +77,8 @@ impl Picture {
     /// # Errors
     /// [`Error::Missing`], [`Error::IsFolder`], [`Error::Io`]; otherwise as [`Picture::from_bytes`].
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let io = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::NotFound => {
+        let io = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => {
                 Error::Missing { path: path.to_owned(), expected: FORMATS.into() }
             }
             _ => Error::Io { doing: "read", path: path.to_owned(), source },
@@ -155,16 +155,32 @@ fn decode(bytes: &mut dyn Encoded, name: &str) -> Result<StoredPicture, Error> {
     if bytes.fill_buf().map_err(io)?.is_empty() {
         return Err(Error::malformed(name, FORMATS, "an empty file"));
     }
+    let is_cut = is_cut(bytes).map_err(io)?;
     let mut reader = ImageReader::new(bytes).with_guessed_format().map_err(io)?;
     let Some(format) = reader.format() else {
         return Err(Error::malformed(name, FORMATS, "bytes of no format known here"));
     };
     reader.limits(limits());
     // Decoders panic on some damaged files: zune-jpeg 0.5.15 does (github.com/etemesi254/zune-image/issues/409).
-    catch_unwind(AssertUnwindSafe(|| decode_as(format, reader, name))).unwrap_or_else(|_| {
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_as(format, reader, name)));
+    let decoded = decoded.unwrap_or_else(|_| {
         let reason = DecodingError::new(format.into(), "its decoder gave up");
         Err(decode_error(name, format, ImageError::Decoding(reason)))
-    })
+    })?;
+    match is_cut {
+        true => Err(Error::malformed(name, "a whole JPEG picture", "one that is cut off")),
+        false => Ok(decoded),
+    }
+}
+
+/// Whether it is a JPEG picture without an end, which its decoder would not tell.
+fn is_cut(bytes: &mut dyn Encoded) -> io::Result<bool> {
+    if !bytes.fill_buf()?.starts_with(&jpeg::START) {
+        return Ok(false);
+    }
+    let is_whole = jpeg::has_end(bytes)?;
+    bytes.rewind()?;
+    Ok(!is_whole)
 }
 
 /// Decodes a picture of a known format.

@@ -14,6 +14,7 @@ mod digit;
 mod error;
 mod growing;
 mod image_file;
+mod jpeg;
 mod loader;
 mod mixing;
 pub mod named;

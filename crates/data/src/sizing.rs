@@ -55,9 +55,14 @@ impl Sizing {
     /// [`Error::Blank`] when a digit was expected and nothing is drawn; [`Error::Setting`] as [`Self::check`].
     pub fn prepare(&self, picture: &Picture) -> Result<Vec<u8>, Error> {
         self.check()?;
+        if let (3, 1) = (self.input.channels, picture.shape().channels) {
+            // Three equal channels are scaled like one: so nothing of the picture's own size is held three times.
+            let input = ImageShape { channels: 1, ..self.input };
+            let grey = Self { input, ..*self }.prepare(picture)?;
+            return Ok(grey.into_iter().flat_map(|grey| [grey; 3]).collect());
+        }
         let picture = match (self.input.channels, picture.shape().channels) {
             (1, 3) => Cow::Owned(picture.to_grey()),
-            (3, 1) => Cow::Owned(picture.to_colour()),
             _ => Cow::Borrowed(picture),
         };
         let (height, width) = (self.input.height, self.input.width);
@@ -129,6 +134,16 @@ mod tests {
         let input = ImageShape::grey(1, 1);
         assert_eq!(prepare(Fit::Crop, input, &wide), [12]);
         assert_eq!(prepare(Fit::Stretch, input, &wide), [31]); // 123 / 4
+    }
+
+    #[test]
+    fn grey_becomes_three_equal_channels() {
+        let shape = ImageShape::grey(7, 9);
+        let grey = Picture::new(shape, (0..63).map(|at| at * 4).collect()).unwrap();
+        for fit in [Fit::Stretch, Fit::Crop, Fit::Letterbox] {
+            let input = ImageShape::colour(4, 5);
+            assert_eq!(prepare(fit, input, &grey), prepare(fit, input, &grey.to_colour()));
+        }
     }
 
     #[test]

@@ -114,6 +114,22 @@ fn bad_pictures_are_named() {
 }
 
 /// Found by fuzzing (`fuzz/`): each made a decoder panic. A decoder that takes other instructions may read it.
+/// Its decoder would fill what is missing with grey.
+#[test]
+fn a_jpeg_that_is_cut_off_is_an_error() {
+    let noise =
+        RgbImage::from_fn(200, 160, |x, y| Rgb([(x * 7) as u8, (x * y) as u8, (y * 5) as u8]));
+    let bytes = encode(&DynamicImage::ImageRgb8(noise), ImageFormat::Jpeg);
+    read(&bytes);
+    for len in [bytes.len() / 2, bytes.len() * 9 / 10, bytes.len() - 1] {
+        let found = refusal(&bytes[..len]);
+        assert!(
+            found.contains("expected a whole JPEG picture, found one that is cut off"),
+            "{found}"
+        );
+    }
+}
+
 #[test]
 fn a_picture_that_panics_its_decoder_is_an_error() {
     let bytes = include_bytes!("damaged/jpeg-that-panics-zune-jpeg-0.5.15.jpg");
