@@ -123,7 +123,8 @@ pub struct Splits {
 impl Splits {
     /// Holds out validation examples from `dataset`; the test part, if there is one, is elsewhere.
     ///
-    /// The choice depends on `seed` alone and is stratified: each class gives its share, to within one example.
+    /// The choice depends on `seed` alone and is stratified: each class gives its share, to within one example; it keeps one to learn
+    /// from, as long as the others can give the rest.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -254,8 +255,30 @@ fn hold_out(
     (out, rest)
 }
 
-/// Each class's share of `count` by largest remainder (Hamilton); of equal remainders the earlier class is served first.
+/// Each class's share of `count`. A class keeps one example to learn from, as long as the others can give the rest.
 fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
+    let spare: Vec<usize> = sizes.iter().map(|size| size.saturating_sub(1)).collect();
+    let most = if spare.iter().sum::<usize>() < count { sizes } else { &spare };
+    // Classes that give all they can, which is less than their share: the others share out the rest.
+    let mut gives_all: Vec<bool> = most.iter().map(|most| *most == 0).collect();
+    loop {
+        let given: usize = (0..sizes.len()).filter(|&c| gives_all[c]).map(|c| most[c]).sum();
+        let sharing = |class: usize| if gives_all[class] { 0 } else { sizes[class] };
+        let sharing: Vec<usize> = (0..sizes.len()).map(sharing).collect();
+        let mut quotas = shares(&sharing, count - given);
+        let too_much = |class: &usize| !gives_all[*class] && quotas[*class] > most[*class];
+        let too_much: Vec<usize> = (0..sizes.len()).filter(too_much).collect();
+        if too_much.is_empty() {
+            let all = quotas.iter_mut().zip(most).zip(gives_all);
+            all.filter(|(_, gives_all)| *gives_all).for_each(|((quota, most), _)| *quota = *most);
+            return quotas;
+        }
+        too_much.into_iter().for_each(|class| gives_all[class] = true);
+    }
+}
+
+/// The share of `count` by largest remainder (Hamilton); of equal remainders the earlier class is served first.
+fn shares(sizes: &[usize], count: usize) -> Vec<usize> {
     let total = sizes.iter().sum::<usize>().max(1) as u128;
     let exact: Vec<u128> = sizes.iter().map(|&size| size as u128 * count as u128).collect();
     let mut quotas: Vec<usize> = exact.iter().map(|share| (share / total) as usize).collect();
@@ -354,5 +377,15 @@ mod tests {
         assert_eq!(quotas(&[45, 33, 22], 10), [5, 3, 2]);
         assert_eq!(quotas(&[1, 1, 1], 2), [1, 1, 0]);
         assert_eq!(quotas(&[0, 5], 3), [0, 3]);
+    }
+
+    /// By hand: the two large classes share out what the classes of one example keep; where nobody has more than one, all give.
+    #[test]
+    fn a_class_keeps_one_example_to_learn_from() {
+        assert_eq!(quotas(&[20, 20, 1, 1, 1, 1, 1, 1], 12), [6, 6, 0, 0, 0, 0, 0, 0]);
+        // Shares 4.2, 1.4 and 1.4 of 7: the second class would give both it has. Of 8, somebody has to.
+        assert_eq!(quotas(&[6, 2, 2], 7), [5, 1, 1]);
+        assert_eq!(quotas(&[6, 2, 2], 8), [5, 2, 1]);
+        assert_eq!(quotas(&[1, 1, 1, 1], 3), [1, 1, 1, 0]);
     }
 }

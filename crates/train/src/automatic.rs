@@ -82,7 +82,8 @@ impl Chosen {
 
 /// The share of the images that is set aside for validation: one in this many.
 const VALIDATION: usize = 10;
-/// The share that is set aside for the test where the data have no test part.
+/// The share of the images, but those of a validation part of the data's own, that is set aside for the test where the data have no
+/// test part.
 const TEST: usize = 5;
 /// Images for which the plan's passes are meant: those of CIFAR-10.
 const USUAL_IMAGES: f64 = 50_000.0;
@@ -132,11 +133,12 @@ pub fn choose(quality: Quality, opened: &Opened) -> Chosen {
 #[must_use]
 pub fn held_out(opened: &Opened) -> (usize, usize) {
     let images = opened.train.len();
-    let test = if opened.test.is_none() { images / TEST } else { 0 };
-    let validation = match &opened.validation {
-        Some(own) => own.len(),
-        None => (images / VALIDATION).min(MOST_VALIDATION),
+    let own = opened.validation.as_ref().map(ExactSizeIterator::len);
+    let test = match opened.test {
+        Some(_) => 0,
+        None => (images - own.unwrap_or(0)) / TEST,
     };
+    let validation = own.unwrap_or((images / VALIDATION).min(MOST_VALIDATION));
     (validation, test)
 }
 
@@ -319,6 +321,17 @@ mod tests {
         assert_eq!((small.epochs, large.epochs), (53, 32));
         assert_eq!((small.batch_size, large.batch_size), (64, 512));
         assert_eq!((small.chunk_size, large.chunk_size), (16, 64));
+    }
+
+    /// Of 140 images 120 are the data's own for validation: a fifth of the other 20 is for the test, and 16 are left.
+    #[test]
+    fn a_large_validation_part_leaves_something_to_learn_from() {
+        let mut opened = opened(ImageShape::colour(8, 8), 140, &["cat", "dog"]);
+        opened.validation = Some(20..140);
+        assert_eq!(held_out(&opened), (120, 4));
+        let chosen = choose(Quality::Balanced, &opened);
+        assert_eq!((chosen.config.validation, chosen.config.test), (120, 4));
+        assert!(chosen.notes_on(&chosen.config).any(|note| note.contains("16 images")));
     }
 
     #[test]
