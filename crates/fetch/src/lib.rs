@@ -88,9 +88,14 @@ pub fn fetch(
     if cache.has(set) {
         return Ok(folder);
     }
-    let downloads = cache.downloads().join(set.name);
+    let downloads = cache.downloads().join(owner(set));
     create(&downloads)?;
     let _lock = lock(&downloads)?;
+    // Somebody else may have made it meanwhile.
+    if cache.has(set) {
+        remove(&downloads)?;
+        return Ok(folder);
+    }
     let mut files = Vec::new();
     for file in set.files {
         let path = downloads.join(file.name);
@@ -107,6 +112,12 @@ pub fn fetch(
     install(set, &files, cache)?;
     remove(&downloads)?;
     Ok(folder)
+}
+
+/// The name under which the files of a set are received: sets that are made from the same files share it, and its lock.
+fn owner(set: &NamedSet) -> &'static str {
+    let first = NamedSet::all().iter().find(|other| other.files == set.files);
+    first.map_or(set.name, |first| first.name)
 }
 
 /// Gets one file and checks it.
@@ -147,7 +158,23 @@ fn install(set: &NamedSet, files: &[PathBuf], cache: &Cache) -> Result<(), Error
     }
     create(&made)?;
     unpack::unpack(set, files, &made)?;
+    sync(&made)?;
     rename(&made, &folder)
+}
+
+/// Waits until the files of a folder, and their names, are on the disk: a set must not be there before its files.
+fn sync(folder: &Path) -> Result<(), Error> {
+    let io = |source| Error::Io { doing: "write", path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        match path.is_dir() {
+            true => sync(&path)?,
+            false => File::open(&path).and_then(|file| file.sync_all()).map_err(io)?,
+        }
+    }
+    // Not every system lets a folder be opened, or has anything to do for it.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 /// Sees to it that no other process fetches the same set; the lock is given up with the file.
@@ -174,4 +201,18 @@ fn remove(folder: &Path) -> Result<(), Error> {
 
 fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(|source| Error::Io { doing: "make", path: to.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both EMNIST sets come from one archive: fetched at once, they would be in each other's way.
+    #[test]
+    fn sets_of_the_same_files_share_a_lock() {
+        let owner_of = |name| owner(NamedSet::find(name).unwrap());
+        assert_eq!(owner_of("emnist-letters"), owner_of("emnist-balanced"));
+        assert_ne!(owner_of("kmnist"), owner_of("fashion-mnist"));
+        assert_eq!(owner_of("kmnist"), "kmnist");
+    }
 }

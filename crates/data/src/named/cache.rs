@@ -2,9 +2,9 @@
 
 use super::NamedSet;
 use crate::Error;
-use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 /// The folder of fetched sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +39,10 @@ impl Cache {
         self.0.join("downloads")
     }
 
-    /// Whether a set was fetched.
+    /// Whether a set was fetched: its folder is there, and not empty.
     #[must_use]
     pub fn has(&self, set: &NamedSet) -> bool {
-        self.folder(set).is_dir()
+        fs::read_dir(self.folder(set)).is_ok_and(|mut entries| entries.next().is_some())
     }
 
     /// The folder of a set that was fetched.
