@@ -84,7 +84,7 @@ fn an_npz_file_has_three_parts() {
 
 #[test]
 fn arrays_that_do_not_fit_are_refused() {
-    let cases: [(&str, Vec<u8>, &str); 12] = [
+    let cases: [(&str, Vec<u8>, &str); 13] = [
         (
             "train_images",
             npy("<f4", "(3, 1, 2)", &[0; 24]),
@@ -126,7 +126,12 @@ fn arrays_that_do_not_fit_are_refused() {
         (
             "train_labels",
             npy("|i1", "(3, 1)", &[0, 255, 1]),
-            "expected labels from 0 to 1048575, found -1 in `train_labels`",
+            "expected labels that count the classes from 0, found -1 in `train_labels`",
+        ),
+        (
+            "train_labels",
+            npy("<i4", "(3, 1)", &[0, 0, 0, 0, 64, 66, 15, 0, 1, 0, 0, 0]),
+            "not many more classes than images, found the label 1000000 among those of 4 images",
         ),
         (
             "val_images",
@@ -407,6 +412,54 @@ fn the_real_sets_are_read() {
         let test = source.test(None, 2).unwrap().unwrap().open().unwrap().dataset;
         assert_eq!((test.len(), test.class_names()), (10_000, data.class_names()));
     }
+}
+
+/// One byte of a stored array differs: the archive's checksum tells.
+#[test]
+fn a_damaged_array_is_refused() {
+    let (_folder, path) = npz_with(|_| {});
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(6).position(|window| window == [1, 2, 3, 4, 5, 6]).unwrap();
+    bytes[at] = 9;
+    fs::write(&path, &bytes).unwrap();
+    let found = refusal(&path);
+    assert!(found.contains("expected an undamaged array, found Invalid checksum"), "{found}");
+}
+
+/// What an archive says of its packed size is believed no farther than the file goes.
+#[test]
+fn an_overstated_packed_size_makes_no_room() {
+    let (_folder, path) = npz_with(|arrays| {
+        // Deflated, as every second array is: 80 MB of zeros in some 80 KB.
+        arrays.insert(0, ("a", Vec::new()));
+        arrays[1].1 = npy("|u1", "(80000000, 1, 1)", &vec![0; 80_000_000]);
+    });
+    let mut bytes = fs::read(&path).unwrap();
+    // The entry of the central directory: a signature, 16 bytes, the packed size (APPNOTE 4.3.12).
+    let name = b"train_images.npy";
+    let entry = bytes.windows(4).enumerate().filter(|(_, window)| window == b"PK\x01\x02");
+    let entry = entry.map(|(at, _)| at).find(|&at| bytes[at + 46..].starts_with(name)).unwrap();
+    bytes[entry + 20..entry + 24].copy_from_slice(&4_000_000_u32.to_le_bytes());
+    fs::write(&path, &bytes).unwrap();
+    let found = refusal(&path);
+    assert!(found.contains("unpack"), "{found}");
+}
+
+#[test]
+fn a_file_of_class_names_says_what_is_wrong_with_it() {
+    let (folder, path) = npz_with(|_| {});
+    for (text, message) in [
+        ("cat\n\ndog\nbird\n", "expected a class name in each line, found nothing in line 2"),
+        ("cat\nCat\ndog\n", "differ by more than capitals, found `Cat` and `cat`"),
+        ("\n", "expected at least two classes, found none"),
+    ] {
+        write(folder.path(), "class_names.txt", text);
+        let found = refusal(&path);
+        assert!(found.contains(message), "{text:?}: {found}");
+    }
+    write(folder.path(), "class_names.txt", "\u{feff}cat\r\ndog\r\nbird\r\n\r\n");
+    let names = recognise(&path).unwrap().train(None, 1).unwrap().dataset.class_names().to_vec();
+    assert_eq!(names, ["cat", "dog", "bird"]);
 }
 
 #[test]

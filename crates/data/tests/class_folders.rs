@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -65,6 +66,52 @@ fn classes_may_be_named_like_parts() {
     assert_eq!(data.class_names(), ["plane", "train"]);
 }
 
+/// Nothing but parts without class folders: no classes, unless a table beside them has the labels.
+#[test]
+fn parts_without_class_folders_are_no_classes() {
+    let folder = TempDir::new().unwrap();
+    write_pictures(folder.path(), &["train/1.png", "train/2.png", "train/3.png", "test/1.png"]);
+    let found = refusal(folder.path());
+    let words = "expected class folders, or a table of files and labels, found pictures in `test` and `train` without classes";
+    assert!(found.contains(words) && found.contains("as in `test/CLASS/`"), "{found}");
+    write(folder.path(), "labels.csv", "id,breed\n1,pug\n2,collie\n3,pug\n");
+    let source = recognise(folder.path()).unwrap();
+    assert_eq!(source.format(), Format::Table);
+    let data = source.train(None, 1).unwrap().dataset;
+    assert_eq!((data.labels(), data.class_names().len()), (&[1, 0, 1][..], 2));
+}
+
+#[test]
+fn a_picture_beside_the_class_folders_of_a_part_is_left_out() {
+    let folder = TempDir::new().unwrap();
+    let names =
+        ["train/a/1.png", "train/b/1.png", "train/overview.png", "test/a/1.png", "test/b/1.png"];
+    write_pictures(folder.path(), &names);
+    let source = recognise(folder.path()).unwrap();
+    assert_eq!(source.train(None, 1).unwrap().dataset.class_names(), ["a", "b"]);
+    let note =
+        "1 pictures beside the class folders belong to no class, and are left out: overview.png";
+    assert_eq!(source.notes(), [note]);
+}
+
+/// Linux keeps names of any bytes; other systems refuse to make them.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_name_is_not_utf_8_is_left_out_and_listed() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = TempDir::new().unwrap();
+    write_pictures(folder.path(), &["a/1.png", "a/2.png", "b/1.png"]);
+    for name in [&b"caf\xe9.png"[..], b".hidden\xe9"] {
+        fs::write(folder.path().join("b").join(OsStr::from_bytes(name)), "x").unwrap();
+    }
+    let data = recognise(folder.path()).unwrap().train(None, 1).unwrap().dataset;
+    assert_eq!(data.labels(), [0, 0, 1]);
+    let [skipped] = &data.origin().skipped[..] else { panic!("{:?}", data.origin().skipped) };
+    assert!(skipped.file.ends_with("caf\u{fffd}.png"), "{skipped:?}");
+    assert_eq!(skipped.reason, "its name is not UTF-8: rename it");
+}
+
 #[test]
 fn folders_that_cannot_be_learned_from_are_named() {
     let cases: [(&[&str], &str); 8] = [
@@ -124,6 +171,9 @@ fn a_file_that_cannot_be_read_is_left_out_and_listed() {
     {
         std::os::unix::fs::symlink("nowhere", folder.path().join("b/2.png")).unwrap();
         expected.push("b/2.png");
+        let pipe = folder.path().join("b/3.png");
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        expected.push("b/3.png");
     }
     let names = |threads| {
         let data = recognise(folder.path()).unwrap().train(None, threads).unwrap().dataset;

@@ -121,6 +121,19 @@ fn rows_that_cannot_be_used_are_listed() {
     assert!(skipped[0].file.ends_with("images/no.png"), "{skipped:?}");
 }
 
+/// A first row without names whose file is missing is a row, not the names of columns.
+#[test]
+fn a_first_row_that_names_a_missing_file_is_listed() {
+    let folder = folder("t.csv", "gone.png,dog\n1.png,cat\n2.png,dog\n");
+    let source = recognise(folder.path()).unwrap();
+    let note = "files from column 1, labels from column 2: the only ones there are";
+    assert!(source.notes()[0].starts_with(note), "{:?}", source.notes());
+    let data = source.train(None, 1).unwrap().dataset;
+    assert_eq!(data.labels(), [0, 1]);
+    let [skipped] = &data.origin().skipped[..] else { panic!("{:?}", data.origin().skipped) };
+    assert!(skipped.file.ends_with("gone.png"), "{skipped:?}");
+}
+
 #[test]
 fn tables_that_are_none_are_refused() {
     for (text, message) in [

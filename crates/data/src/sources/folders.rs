@@ -9,7 +9,8 @@ use super::listing::{Entry, Listing, Part, Pictures, Place};
 use super::{Contents, Format, is_picture_name};
 use crate::{Decoding, Doing, Error, Skipped};
 
-/// Lists the pictures of class folders. `None` when there are none, or only one class although a table lies beside it.
+/// Lists the pictures of class folders. `None` when there are none, or when a table lies beside what is one folder, or folders of
+/// parts without classes.
 pub(super) fn list(
     contents: &Contents,
     beside_table: bool,
@@ -21,8 +22,12 @@ pub(super) fn list(
     let listing = match (&train, &validation, &test) {
         (None, None, None) => {
             let Some(part) = ClassFolders::of(contents, decoding)? else { return Ok(None) };
-            if beside_table && part.classes.len() == 1 {
+            let are_parts = part.classes.iter().all(|class| Part::named(&class.name).is_some());
+            if beside_table && (part.classes.len() == 1 || are_parts) {
                 return Ok(None);
+            }
+            if are_parts && !part.classes.is_empty() {
+                return Err(no_classes(contents, &part.classes));
             }
             join(contents, Some(part), None, None)?
         }
@@ -40,13 +45,15 @@ pub(super) fn list(
     Ok(Some(listing))
 }
 
-/// The folder of a part: it has one of the part's names, and holds folders rather than pictures.
+/// The folder of a part: it has one of the part's names, and holds folders of pictures. One that holds pictures alone may be a class.
 fn part_folder(contents: &Contents, part: Part) -> Result<Option<Contents>, Error> {
     let named = |name: &&String| Part::named(name) == Some(part);
     let mut found = Vec::new();
     for name in contents.folders.iter().filter(named) {
         let inner = Contents::of(&contents.path.join(name))?;
-        if !inner.folders.is_empty() && !inner.files.iter().any(|name| is_picture_name(name)) {
+        let has_pictures = inner.files.iter().any(|name| is_picture_name(name));
+        let has_classes = || picture_below(&contents.path.join(name), &inner.folders).is_some();
+        if !inner.folders.is_empty() && (!has_pictures || has_classes()) {
             found.push(inner);
         }
     }
@@ -79,8 +86,9 @@ struct Class {
 impl ClassFolders {
     /// The folders with pictures in them; `None` when there are none.
     fn of(contents: &Contents, decoding: &Decoding) -> Result<Option<Self>, Error> {
-        let (mut classes, mut skipped, mut empty, mut other) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut classes, mut empty, mut other) = (Vec::new(), Vec::new(), Vec::new());
+        let mut skipped: Vec<Skipped> =
+            contents.unnameable.iter().map(|name| unnameable(&contents.path, name)).collect();
         let mut deeper = None;
         let look = |name: &String| -> Result<Option<Contents>, Error> {
             let folder = contents.path.join(name);
@@ -97,6 +105,7 @@ impl ClassFolders {
                 skipped.push(Skipped { file: folder.display().to_string(), reason });
                 continue;
             };
+            skipped.extend(inner.unnameable.iter().map(|file| unnameable(&folder, file)));
             let (pictures, rest): (Vec<String>, Vec<String>) =
                 inner.files.into_iter().partition(|name| is_picture_name(name));
             other.extend(rest.into_iter().map(|file| format!("{name}/{file}")));
@@ -113,6 +122,12 @@ impl ClassFolders {
             return Err(too_deep(&contents.path, &picture));
         }
         let mut notes = Vec::new();
+        let beside = contents.files.iter().filter(|name| is_picture_name(name));
+        note(
+            &mut notes,
+            beside,
+            "pictures beside the class folders belong to no class, and are left out",
+        );
         note(&mut notes, empty.iter(), "folders without pictures are no classes");
         note(&mut notes, other.iter(), "not named as pictures in class folders, and left out");
         let any = !classes.is_empty() || !skipped.is_empty();
@@ -138,6 +153,26 @@ impl ClassFolders {
             }));
         }
         Ok(pictures)
+    }
+}
+
+/// What cannot be called by its name.
+fn unnameable(folder: &Path, name: &str) -> Skipped {
+    let file = folder.join(name).display().to_string();
+    Skipped { file, reason: "its name is not UTF-8: rename it".into() }
+}
+
+/// Folders of parts whose pictures are in no class folders.
+fn no_classes(contents: &Contents, parts: &[Class]) -> Error {
+    let names: Vec<String> = parts.iter().map(|part| format!("`{}`", part.name)).collect();
+    Error::Inconsistent {
+        name: contents.path.display().to_string(),
+        expected: "class folders, or a table of files and labels".into(),
+        found: format!(
+            "pictures in {} without classes: put those of each class into a folder of their own, as in `{}/CLASS/`",
+            names.join(" and "),
+            parts[0].name
+        ),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Pictures in files of their own: found, not decoded yet.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::class_names::check_names;
 use super::decode::{Job, decode};
 use super::{Format, Training};
 use crate::{Decoding, Error, MAX_DECODED_BYTES, Sizing, Skipped, StoredPicture, TestPart};
@@ -73,13 +74,12 @@ impl Place {
         }
         let (path, range) = (self.path(), self.range());
         let io = |source| Error::Io { doing: "read", path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        // Opening a pipe would wait for someone to write into it: only what was a file when it was listed comes here,
-        // but a link may have been bent since.
+        // Looked at before it is opened: opening a pipe would wait for someone to write into it.
+        let metadata = fs::metadata(path).map_err(io)?;
         if !metadata.is_file() {
             return Err(io(io::Error::other("it is not a file")));
         }
+        let mut file = File::open(path).map_err(io)?;
         let range = range.unwrap_or(0..metadata.len());
         if range.start > 0 {
             file.seek(SeekFrom::Start(range.start)).map_err(io)?;
@@ -241,22 +241,4 @@ impl Listing {
             decode(&job)?.dataset(&job, class_names)
         }))
     }
-}
-
-/// Classes that can be told apart by name.
-fn check_names(path: &Path, names: &[String]) -> Result<(), Error> {
-    let mut lower: Vec<(String, &String)> =
-        names.iter().map(|name| (name.to_lowercase(), name)).collect();
-    lower.sort_unstable();
-    let same = lower.windows(2).find(|pair| pair[0].0 == pair[1].0);
-    let (expected, found) = match (same, names) {
-        (Some(same), _) => (
-            "class names that differ by more than capitals",
-            format!("`{}` and `{}`: put them together, or rename one", same[0].1, same[1].1),
-        ),
-        (None, []) => ("at least two classes", "none".into()),
-        (None, _) => return Ok(()),
-    };
-    let name = path.display().to_string();
-    Err(Error::Inconsistent { name, expected: expected.into(), found })
 }

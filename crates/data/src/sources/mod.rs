@@ -282,21 +282,27 @@ struct Contents {
     files: Vec<String>,
     /// Names of folders, or of links to folders.
     folders: Vec<String>,
+    /// What has names that are not UTF-8, as well as they can be written.
+    unnameable: Vec<String>,
 }
 
 impl Contents {
     fn of(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io { doing: "list", path: path.to_owned(), source };
-        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        let (mut files, mut folders, mut unnameable) = (Vec::new(), Vec::new(), Vec::new());
         for entry in fs::read_dir(path).map_err(io)? {
             let entry = entry.map_err(io)?;
-            let name = entry.file_name().into_string().map_err(|name| {
-                let found = format!("`{}`", name.to_string_lossy());
-                Error::malformed(path.display().to_string(), "names that are UTF-8", found)
-            })?;
-            if name.starts_with('.') || name == "__MACOSX" {
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX" {
                 continue;
             }
+            let name = match name.into_string() {
+                Ok(name) => name,
+                Err(name) => {
+                    unnameable.push(name.to_string_lossy().into_owned());
+                    continue;
+                }
+            };
             let kind = entry.file_type().map_err(io)?;
             // A link counts as what it leads to; one that leads nowhere is a file that cannot be read.
             let folder = kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
@@ -304,7 +310,8 @@ impl Contents {
         }
         files.sort_unstable();
         folders.sort_unstable();
-        Ok(Self { path: path.to_owned(), files, folders })
+        unnameable.sort_unstable();
+        Ok(Self { path: path.to_owned(), files, folders, unnameable })
     }
 }
 

@@ -30,7 +30,7 @@ impl NpzFile {
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] when it is no ZIP archive or has neither training nor test images.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let archive = archive(path)?;
+        let (archive, _) = archive(path)?;
         let names = archive.file_names().flatten();
         let keys: BTreeSet<String> =
             names.map(|name| name.trim_end_matches(".npy").to_owned()).collect();
@@ -81,7 +81,7 @@ impl NpzFile {
             }
             labels.append(&mut more);
         }
-        let names = self.class_names(&labels);
+        let names = self.class_names(&labels)?;
         let words = if own { "training and validation part" } else { "training part" };
         let dataset = images.dataset(self.describe(words), shape, labels, names)?;
         let len = dataset.len() as u32;
@@ -102,15 +102,17 @@ impl NpzFile {
             }
             let mut images = Growing::new(cache.as_ref());
             let (shape, own) = this.part("test", &mut images)?;
-            let names = this.class_names(if labels.is_empty() { &own } else { &labels });
+            let names = this.class_names(if labels.is_empty() { &own } else { &labels })?;
             images.dataset(this.describe("test part"), shape, own, names)
         }))
     }
 
     /// The names that the file beside it gives, or as many numbers as the labels need.
-    fn class_names(&self, labels: &[u32]) -> Vec<String> {
-        let count = || labels.iter().max().map_or(0, |&label| label as usize + 1);
-        self.class_names.clone().unwrap_or_else(|| class_names::numbers(count()))
+    fn class_names(&self, labels: &[u32]) -> Result<Vec<String>, Error> {
+        match &self.class_names {
+            Some(names) => Ok(names.clone()),
+            None => class_names::of_labels(&self.path, labels.iter().copied().map(i64::from)),
+        }
     }
 
     /// Appends the images of a part; gives their shape and their labels.
@@ -170,17 +172,15 @@ impl NpzFile {
         }
         let numbers =
             npy::integers(&array).ok_or_else(|| self.wrong(&name, "integers", &array.header))?;
-        let label = |number: i64| u32::try_from(number).ok().filter(|&label| label < MOST_CLASSES);
-        numbers
-            .into_iter()
-            .map(|number| label(number).ok_or(number))
-            .collect::<Result<_, _>>()
-            .map_err(|number| {
+        let label = |number: i64| {
+            u32::try_from(number).map_err(|_| {
                 self.malformed(
-                    format!("labels from 0 to {}", MOST_CLASSES - 1),
+                    "labels that count the classes from 0",
                     format!("{number} in `{name}`"),
                 )
             })
+        };
+        numbers.into_iter().map(label).collect()
     }
 
     /// Opens an array and reads it with `read`.
@@ -189,21 +189,27 @@ impl NpzFile {
         name: &str,
         read: impl FnOnce(Open<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut archive = archive(&self.path)?;
+        let (mut archive, file_len) = archive(&self.path)?;
         let packed_name = format!("{name}.npy");
-        let entry = archive.by_name(&packed_name).map_err(|error| match error {
+        let mut entry = archive.by_name(&packed_name).map_err(|error| match error {
             ZipError::FileNotFound => self.malformed(format!("an array `{name}`"), "none"),
             error => self
                 .malformed("a whole ZIP archive", format!("damage in `{packed_name}` ({error})")),
         })?;
         let (packed, unpacked) = (entry.compressed_size(), entry.size());
-        let limit = most_unpacked(packed);
+        // What an archive says of an entry may be more than the whole file.
+        let limit = most_unpacked(packed.min(file_len));
+        let name = format!("{}: {packed_name}", self.path.display());
         if unpacked > limit {
-            let name = format!("{}: {packed_name}", self.path.display());
             return Err(Error::Bomb { name, packed, unpacked: unpacked.into(), limit });
         }
-        let name = format!("{}: {packed_name}", self.path.display());
-        read(Open::new(&mut entry.take(unpacked), &name)?)
+        let found = read(Open::new(&mut entry.by_ref().take(unpacked), &name)?)?;
+        // The checksum is compared where the end is read.
+        match entry.read(&mut [0]) {
+            Ok(0) => Ok(found),
+            Ok(_) => Err(Error::malformed(name, format!("{unpacked} bytes"), "more")),
+            Err(error) => Err(Error::malformed(name, "an undamaged array", error.to_string())),
+        }
     }
 
     fn describe(&self, part: &str) -> String {
@@ -220,20 +226,17 @@ impl NpzFile {
     }
 }
 
-/// More classes than any image set has: a label beyond is an error, and no reason to make room for so many names.
-const MOST_CLASSES: u32 = 1 << 20;
-
-fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Error> {
-    let file = File::open(path).map_err(|source| Error::Io {
-        doing: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    ZipArchive::new(BufReader::new(file)).map_err(|error| {
+/// The archive, and how long its file is.
+fn archive(path: &Path) -> Result<(ZipArchive<BufReader<File>>, u64), Error> {
+    let io = |source| Error::Io { doing: "read", path: path.to_owned(), source };
+    let file = File::open(path).map_err(io)?;
+    let len = file.metadata().map_err(io)?.len();
+    let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| {
         Error::malformed(
             path.display().to_string(),
             "an .npz file (a ZIP archive)",
             error.to_string(),
         )
-    })
+    })?;
+    Ok((archive, len))
 }

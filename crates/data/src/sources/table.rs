@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::listing::{Entry, Listing, Part, Pictures, Place};
-use super::{Format, Reading};
+use super::{Format, Reading, is_picture_name};
 use crate::{Decoding, Doing, Error, Skipped};
 
 /// What tables' names end with.
@@ -185,13 +185,24 @@ impl Table {
             *first = first.trim_start_matches('\u{feff}').to_owned();
         }
         let mut table = Self { path: path.to_owned(), names: Vec::new(), rows };
-        if table.rows.first().is_some_and(|first| !first.iter().any(|value| table.is_file(value))) {
+        if table.rows.first().is_some_and(|first| table.are_names(first)) {
             table.names = table.rows.remove(0);
         }
         match table.rows.is_empty() {
             false => Ok(table),
             true => Err(table.malformed("rows of files and labels", "no row")),
         }
+    }
+
+    /// Whether a first row names the columns: it has a name that is known, or nothing that could be a picture's file.
+    fn are_names(&self, first: &[String]) -> bool {
+        let known = |value: &String| {
+            let value = value.trim().to_lowercase();
+            [FILE_NAMES, LABEL_NAMES, PART_NAMES].iter().any(|names| names.contains(&&*value))
+        };
+        let is_picture = |value: &String| is_picture_name(value.trim());
+        !first.iter().any(|value| self.is_file(value))
+            && (first.iter().any(known) || !first.iter().any(is_picture))
     }
 
     fn malformed(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {

@@ -10,7 +10,7 @@
 mod pages;
 mod rows;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,8 +22,6 @@ use rows::{Columns, Label};
 
 /// What the files' names end with.
 pub(super) const ENDINGS: [&str; 1] = ["parquet"];
-/// More classes than any image set has.
-const MOST_CLASSES: i64 = 1 << 20;
 
 /// Lists the pictures of the files in a folder, or in its folder `data`; `None` when it holds none.
 pub(super) fn list_folder(
@@ -52,7 +50,7 @@ pub(super) fn list(path: &Path, files: &[PathBuf], reading: &Reading) -> Result<
         parts.entry(shards::part_of(file)).or_default().push(rows);
     }
     let first = parts.values().next().map(Vec::as_slice).unwrap_or_default();
-    let class_names = names(first);
+    let class_names = names(path, first)?;
     let columns = first.first().map(|rows| rows.columns.clone()).unwrap_or_default();
     let Columns { image, label } = &columns;
     let notes = vec![format!(
@@ -67,25 +65,25 @@ pub(super) fn list(path: &Path, files: &[PathBuf], reading: &Reading) -> Result<
 }
 
 /// The names that the metadata give, or the numbers or texts that there are.
-fn names(files: &[Arc<Rows>]) -> Vec<String> {
+fn names(path: &Path, files: &[Arc<Rows>]) -> Result<Vec<String>, Error> {
     if let Some(names) = files.iter().find_map(|rows| rows.class_names.clone()) {
-        return names;
+        return Ok(names);
     }
     let labels = || files.iter().flat_map(|rows| &rows.labels);
-    let largest = labels().filter_map(Label::number).max();
-    match largest {
-        Some(largest) => class_names::numbers(largest.clamp(-1, MOST_CLASSES) as usize + 1),
-        None => {
-            let texts: BTreeSet<&str> = labels().filter_map(Label::text).collect();
-            texts.into_iter().map(str::to_owned).collect()
-        }
+    let numbers: Vec<i64> = labels().filter_map(Label::number).collect();
+    if !numbers.is_empty() {
+        return class_names::of_labels(path, numbers.into_iter());
     }
+    let texts: BTreeSet<&str> = labels().filter_map(Label::text).collect();
+    Ok(texts.into_iter().map(str::to_owned).collect())
 }
 
 fn pictures(path: &Path, files: &[Arc<Rows>], names: &[String]) -> Result<Pictures, Error> {
     let mut pictures = Pictures::default();
     let mut unknown = BTreeSet::new();
-    let find = |text: &str| names.iter().position(|name| name == text);
+    let places: HashMap<&str, usize> =
+        names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
+    let find = |text: &str| places.get(text).copied();
     for rows in files {
         for (row, label) in rows.labels.iter().enumerate() {
             let place = Place::Row { file: Arc::clone(rows), row };
