@@ -124,6 +124,8 @@ pub struct Outcome {
     pub validation: Option<Report>,
     /// The result on the test examples, where the run is complete and there are any.
     pub test: Option<Report>,
+    /// What a person should know of the test: why it could not be made, or that some of its images were learned from.
+    pub test_notes: Vec<String>,
     /// Time spent training, validating and testing since the run (or its resumption) started.
     pub elapsed: Duration,
 }

@@ -21,7 +21,7 @@ use crate::sources::Opened;
 use crate::transfer::{self, Transfer};
 use crate::{saved, skipped, sources, whitening};
 use percept_data::{
-    Decoding, Loader, LoaderScratch, Part, Preprocessing, Skipped, Splits, TestPart,
+    Dataset, Decoding, Loader, LoaderScratch, Part, Preprocessing, Skipped, Splits, TestPart,
 };
 use percept_eval::error::EvalError;
 use percept_eval::report::Report;
@@ -139,8 +139,11 @@ impl Run {
         let start = beginning.model.map_or(Start::Fresh, Start::Model);
         let mut run = Self::prepare(config, opened, folder, threads, start)?;
         make_folder(&run.folder)?;
+        let run_folder = run.folder.clone();
         if let Some(budget) = &beginning.time {
-            time_budget::fit(&mut run, budget)?;
+            // A time that is too short leaves nothing behind that would be in the way of the next attempt.
+            time_budget::fit(&mut run, budget)
+                .inspect_err(|_| drop(fs::remove_dir(&run_folder)))?;
         }
         let text = run.config.to_toml()?;
         percept_model::atomic::replace(&run.folder.join("config.toml"), |file| {
@@ -291,6 +294,7 @@ impl Run {
             kept_epoch: None,
             validation: None,
             test: None,
+            test_notes: Vec::new(),
             elapsed: started.elapsed(),
         };
         if outcome.complete {
@@ -476,7 +480,8 @@ impl Run {
         tell(observers, &Event::Checkpoint { path: &path })
     }
 
-    /// Measures the weights that are kept and writes the model.
+    /// Measures the weights that are kept and writes the model, before the test images are looked at for the first time: whatever
+    /// is wrong with them, there is a model.
     fn finish(&mut self, outcome: &mut Outcome) -> Result<(), TrainError> {
         outcome.kept_epoch = self.best.as_ref().map(Best::epoch);
         let network = match &self.best {
@@ -484,18 +489,50 @@ impl Run {
             None => self.engine.averaged(),
         };
         outcome.validation = self.validate(&network)?;
-        if let Some(test) = self.test.take() {
-            let test = test.open()?;
-            if !Arc::ptr_eq(&test.dataset, self.loader.dataset()) {
-                self.skipped.extend(skipped::of("test", &test.dataset));
-                skipped::write(&self.folder, &self.skipped)?;
+        self.write_model(&network, outcome)?;
+        let Some(test) = self.test.take() else { return Ok(()) };
+        match self.measure_test(&network, test, outcome) {
+            Ok(()) => self.write_model(&network, outcome),
+            Err(TrainError::Data(error)) => {
+                let cause = std::error::Error::source(&error);
+                let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
+                outcome.test_notes.push(format!("the test part was not measured: {error}{cause}"));
+                Ok(())
             }
-            outcome.test = Some(self.measure(&network, test)?);
+            Err(error) => Err(error),
         }
-        let model = saved::model(&network, self, outcome)?;
+    }
+
+    fn write_model(&self, network: &Network, outcome: &mut Outcome) -> Result<(), TrainError> {
+        let model = saved::model(network, self, outcome)?;
         let path = self.folder.join("model.safetensors");
         model.write(&path)?;
         outcome.model = Some(path);
+        Ok(())
+    }
+
+    /// Reads the test part and measures a network on it.
+    fn measure_test(
+        &mut self,
+        network: &Network,
+        test: TestPart,
+        outcome: &mut Outcome,
+    ) -> Result<(), TrainError> {
+        let test = test.open()?;
+        let learned = self.loader.dataset().clone();
+        if !Arc::ptr_eq(&test.dataset, &learned) {
+            self.skipped.extend(skipped::of("test", &test.dataset));
+            skipped::write(&self.folder, &self.skipped)?;
+            check_alike(&learned, &test.dataset)?;
+        }
+        let copies = percept_data::check::copies(&learned, self.loader.examples(), &test);
+        if copies > 0 {
+            let images = test.examples.len();
+            outcome.test_notes.push(format!(
+                "{copies} of the {images} test images are among those learned from too, so the accuracy says too much"
+            ));
+        }
+        outcome.test = Some(self.measure(network, test)?);
         Ok(())
     }
 
@@ -538,6 +575,19 @@ impl Run {
     fn epoch_count(&self) -> u64 {
         self.engine.step_count() / self.steps_per_epoch()
     }
+}
+
+/// Checks that the test images are of the size that was learned from.
+fn check_alike(learned: &Dataset, test: &Dataset) -> Result<(), TrainError> {
+    let (expected, found) = (learned.shape(), test.shape());
+    if expected == found {
+        return Ok(());
+    }
+    Err(TrainError::Data(percept_data::Error::Inconsistent {
+        name: test.description().to_owned(),
+        expected: format!("images of {expected}, as those to learn from"),
+        found: format!("images of {found}"),
+    }))
 }
 
 fn tell(observers: &mut [&mut dyn Observer], event: &Event<'_>) -> Result<(), TrainError> {

@@ -209,7 +209,37 @@ fn open_found(found: Found) -> Result<Opened, TrainError> {
     if let Place::Source(source) = &found.place {
         source.check_learnable()?;
     }
-    found.open()
+    let opened = found.open()?;
+    check_classes(&opened)?;
+    Ok(opened)
+}
+
+/// Checks that there are images of two classes, and that not every class has one image alone where some must be set aside to measure
+/// by: of formats whose labels are read with the images, and of pictures of which some could not be read.
+fn check_classes(opened: &Opened) -> Result<(), TrainError> {
+    let train = &opened.train;
+    let counts = train.class_counts();
+    let present: Vec<usize> = (0..counts.len()).filter(|&class| counts[class] > 0).collect();
+    let refuse = |expected: &str, found: String| {
+        let name = train.description().to_owned();
+        Err(percept_data::Error::Inconsistent { name, expected: expected.into(), found }.into())
+    };
+    match present.as_slice() {
+        &[class] => refuse(
+            "images of at least two classes",
+            format!("only `{}` ({} images)", train.class_names()[class], counts[class]),
+        ),
+        all if opened.test.is_none()
+            && opened.validation.is_none()
+            && all.iter().all(|&class| counts[class] == 1) =>
+        {
+            refuse(
+                "at least two images of some class: one to learn from and one to measure by",
+                format!("one image of each of {} classes", all.len()),
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 fn mnist_test() -> Result<Dataset, percept_data::Error> {

@@ -79,6 +79,7 @@ pub(crate) fn finished_json(outcome: &Outcome, weight_hash: Option<&str>) -> Val
         "weight_hash": weight_hash,
         "validation": outcome.validation,
         "test": outcome.test,
+        "test_notes": outcome.test_notes,
         "elapsed_seconds": outcome.elapsed.as_secs_f64(),
     })
 }

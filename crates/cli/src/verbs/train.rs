@@ -181,6 +181,9 @@ fn result(outcome: &Outcome, model: &Path) -> String {
             let _ = writeln!(text, "{:<21}{}", format!("{name} accuracy"), share(&report.accuracy));
         }
     }
+    for note in &outcome.test_notes {
+        let _ = writeln!(text, "{:<21}{}", "note", safe_text::one_line(note));
+    }
     if let Some(kept) = kept(outcome) {
         let _ = writeln!(text, "{:<21}{kept}", "kept");
     }

@@ -113,6 +113,45 @@ fn bad_files_among_good_ones_are_left_out_and_listed() {
     assert!(found.contains("set/b/bomb.png") && found.contains("files cannot be read"), "{found}");
 }
 
+/// A part for the test that is of no use costs a note, not the network that was trained.
+#[test]
+fn a_test_part_that_cannot_be_measured_leaves_a_model() {
+    let folder = two_classes();
+    fs::create_dir_all(folder.path().join("parts")).expect("made");
+    fs::rename(folder.path().join("set"), folder.path().join("parts/train")).expect("moved");
+    write(&folder, "parts/test/a/1.jpg", b"these are words");
+    write(&folder, "parts/test/b/1.jpg", b"these are words");
+    let result = train(folder.path(), "parts").well().stdout;
+    assert!(result.contains("the test part was not measured: "), "{result}");
+    assert!(result.contains("found none among 2"), "{result}");
+    let predicted =
+        program::line(folder.path(), "predict run/model.safetensors parts/train/a/0.png");
+    predicted.well();
+}
+
+#[test]
+fn test_images_that_were_learned_from_are_told() {
+    let folder = two_classes();
+    fs::create_dir_all(folder.path().join("parts")).expect("made");
+    fs::rename(folder.path().join("set"), folder.path().join("parts/train")).expect("moved");
+    for (class, seed) in [("a", 0), ("b", 1), ("b", 99)] {
+        write(&folder, &format!("parts/test/{class}/{seed}.png"), &encoded(seed, ImageFormat::Png));
+    }
+    let line = "train --data parts --network mlp --epochs 1 --validation 0 --out run";
+    let result = program::line(folder.path(), line).well().stdout;
+    assert!(result.contains("2 of the 3 test images are among those learned from too"), "{result}");
+}
+
+#[test]
+fn nothing_but_bad_files_of_a_class() {
+    let folder = two_classes();
+    for at in (1..20).step_by(2) {
+        write(&folder, &format!("set/b/{at}.png"), b"these are words");
+    }
+    let words = ["expected images of at least two classes, found only `a` (10 images)"];
+    train(folder.path(), "set").refused(3, &words);
+}
+
 #[test]
 fn nothing_but_bad_files() {
     let folder = folder(&[]);

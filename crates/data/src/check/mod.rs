@@ -1,6 +1,7 @@
 //! What a person should know of a data set before training: files that cannot be read, duplicates, classes with few images,
 //! pictures on which there is nothing to see.
 
+mod copies;
 mod duplicates;
 mod findings;
 mod look;
@@ -11,6 +12,7 @@ use std::borrow::Cow;
 
 use crate::sources::{Listing, Source};
 use crate::{Dataset, Decoding, Doing, Error, Picture, Skipped, StoredPicture};
+pub use copies::copies;
 pub use findings::{Counted, Example, Findings, Pair, PartFindings};
 use look::Look;
 pub use quick::quick;

@@ -69,6 +69,7 @@ pub(crate) fn outcome(folder: &Path, epochs: u32) -> Outcome {
         kept_epoch: None,
         validation: None,
         test: None,
+        test_notes: Vec::new(),
         elapsed: Duration::from_secs(58),
     }
 }
