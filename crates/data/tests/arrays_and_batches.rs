@@ -310,7 +310,7 @@ fn shards_are_read_where_they_are() {
         tar(&[("9.png", red[..50].to_vec()), ("9.cls", b"cat".to_vec())]),
     );
     write(folder.path(), "val-000.tar", tar(&[("9.png", red.clone()), ("9.cls", b"cat".to_vec())]));
-    write(folder.path(), "test-000.tar", tar(&[("9.bmp", blue), ("9.cls", b"dog".to_vec())]));
+    write(folder.path(), "pets-test-000.tar", tar(&[("9.bmp", blue), ("9.cls", b"dog".to_vec())]));
     let source = recognise(folder.path()).unwrap();
     assert_eq!(
         (source.format(), source.notes()),
@@ -331,6 +331,19 @@ fn shards_are_read_where_they_are() {
     assert!(reasons[2].contains("expected a whole PNG picture"), "{reasons:?}");
     let test = source.test(None, 1).unwrap().unwrap().open().unwrap().dataset;
     assert_eq!((test.labels(), &test.image(0)[..3]), (&[1][..], &[0, 0, 200][..]));
+}
+
+/// Not what the convention asks for, but what `tar` makes of a folder in whatever order it lies.
+#[test]
+fn labels_need_not_be_beside_their_pictures() {
+    let folder = TempDir::new().unwrap();
+    let (red, blue) = (png([200, 0, 0]), png([0, 0, 200]));
+    let (dog, cat) = (b"dog".to_vec(), b"cat".to_vec());
+    let files = [("2.cls", dog), ("1.png", red), ("2.png", blue), ("1.cls", cat)];
+    write(folder.path(), "train.tar", tar(&files));
+    let data = recognise(folder.path()).unwrap().train(None, 1).unwrap().dataset;
+    assert_eq!((data.labels(), data.image(0)[0], data.image(1)[0]), (&[1, 0][..], 0, 200));
+    assert!(data.origin().skipped.is_empty());
 }
 
 #[test]

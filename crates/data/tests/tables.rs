@@ -2,6 +2,7 @@
 
 use percept_data::sources::{self, Format, Reading};
 use pictures_made::{recognise, refusal, write, write_pictures};
+use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -140,6 +141,11 @@ fn tables_that_are_none_are_refused() {
         ("", "expected rows of files and labels, found no row"),
         ("file,label\n", "found no row"),
         ("file,label\n1.png,cat\n2.png\n", "expected a table with as many columns in every row"),
+        ("file\n1.png\n2.png\n", "expected a column with the labels, found none beside `file`"),
+        (
+            "file,label,set\n1.png,cat,A\n2.png,dog,B\n",
+            "found `A` for `1.png`; --columns FILE,LABEL leaves that column out",
+        ),
         ("file,label\n1.png,cat\n2.png,cat\n", "expected at least two classes, found only `cat`"),
         ("file,label\n1.png,Cat\n2.png,cat\n3.png,cat\n", "found `Cat` and `cat`"),
         (
@@ -151,13 +157,16 @@ fn tables_that_are_none_are_refused() {
             "expected at least one picture, found none; the first, ",
         ),
         (
-            "file,label,split\n1.png,a,train\n2.png,b,train\n3.png,c,test\n",
-            "has classes that are not expected (c): expected [a, b], found [c]",
+            "file,label,split\n1.png,a,train\n2.png,b,train\n3.png,c,test\n4.png,b,test\n",
+            "has classes that are not expected (c): expected [a, b], found [b, c]",
         ),
     ] {
         let found = refusal(folder("t.csv", text).path());
         assert!(found.contains(message), "{text:?}: {found}");
     }
+    let latin = folder("t.csv", "");
+    fs::write(latin.path().join("t.csv"), b"file,label\n1.png,caf\xe9\n2.png,dog\n").unwrap();
+    assert!(refusal(latin.path()).contains("expected a table in UTF-8"));
     // Two tables: neither is meant more than the other, and what remains is a single folder of pictures.
     let two = folder("t.csv", "file,label\n1.png,a\n");
     write(two.path(), "u.csv", "file,label\n1.png,a\n");

@@ -77,6 +77,14 @@ fn all_sets_are_listed() {
 }
 
 #[test]
+fn the_digits_inside_the_program_need_not_be_fetched() {
+    let folder = sample::folder();
+    let told = line(folder.path(), "data fetch mnist").well().stdout;
+    assert!(told.contains("is inside the program: there is nothing to fetch"), "{told}");
+    assert!(!folder.path().join("cache").exists());
+}
+
+#[test]
 fn a_set_that_is_not_here_is_no_reason_to_fetch_it() {
     let folder = sample::folder();
     let hint = "what to do: `percept data fetch kmnist` gets it; nothing is downloaded unasked";

@@ -99,7 +99,7 @@ fn unchanged(
         }
         outcomes.push(Ok(record.state == State::Turned));
     }
-    let reasons = job.decoding.map(Doing::Decoding, &unread, |&at| unreadable(entries[at], job));
+    let reasons = job.decoding.map(Doing::Comparing, &unread, |&at| unreadable(entries[at], job));
     for (at, reason) in unread.into_iter().zip(reasons) {
         outcomes[at] = Err(reason?);
     }

@@ -1,5 +1,6 @@
 //! Names of classes in a file of their own, one a line.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -35,6 +36,22 @@ pub(super) fn read(path: &Path) -> Result<Vec<String>, Error> {
     }
     check_names(path, &names)?;
     Ok(names)
+}
+
+/// Checks that the labels of a part are among the classes.
+pub(super) fn check_known(
+    path: &Path,
+    names: &[String],
+    found: BTreeSet<String>,
+) -> Result<(), Error> {
+    let known: HashSet<&String> = names.iter().collect();
+    match found.iter().all(|label| known.contains(label)) {
+        true => Ok(()),
+        false => {
+            let found: Vec<String> = found.into_iter().collect();
+            Err(Error::classes(&path.display().to_string(), names, &found))
+        }
+    }
 }
 
 /// Checks that there are names, and that they differ by more than capitals.

@@ -316,8 +316,10 @@ impl Contents {
 }
 
 /// Names that pictures end with.
-pub const PICTURE_ENDINGS: [&str; 13] =
-    ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pbm", "pgm", "ppm", "pam"];
+pub const PICTURE_ENDINGS: [&str; 15] = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff", "pnm", "pbm", "pgm",
+    "ppm", "pam",
+];
 
 /// Whether a file's name is that of a picture.
 #[must_use]

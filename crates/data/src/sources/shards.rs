@@ -2,9 +2,9 @@
 //! `00001.jpg` with `00001.cls`. A `.cls` file holds the class as text, a number or a name.
 //!
 //! Shards are never unpacked: listing reads the headers and the labels, decoding reads each picture where it lies. The part
-//! is told by the shard's name: `train-000.tar`, `val-000.tar`, `test-000.tar`; without such a name all are for training.
+//! is told by a word of the shard's name: `train-000.tar`, `imagenet-val-000.tar`, `test-000.tar`; without such a word it is training.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use tar::Archive;
 
+use super::class_names::check_known;
 use super::listing::{Entry, Listing, Part, Pictures, Place};
 use super::{Contents, Format, has_ending, is_picture_name};
 use crate::{Error, Skipped};
@@ -48,11 +49,10 @@ pub(super) fn list(path: &Path, shards: &[PathBuf]) -> Result<Listing, Error> {
     Listing::new(Format::Shards, path, class_names, [train, validation, test], notes)
 }
 
-/// The part that a shard's name begins with.
+/// The part that the first word of a shard's name stands for that stands for one.
 pub(super) fn part_of(shard: &Path) -> Part {
     let name = shard.file_stem().unwrap_or_default().to_string_lossy();
-    let word = name.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    Part::named(word).unwrap_or(Part::Train)
+    name.split(|c: char| !c.is_alphabetic()).find_map(Part::named).unwrap_or(Part::Train)
 }
 
 /// The files of one example, as far as they matter.
@@ -77,6 +77,8 @@ fn read(shard: &Path) -> Result<Vec<Sample>, Error> {
     let file_path: Arc<Path> = shard.into();
     let mut archive = Archive::new(BufReader::new(file));
     let mut samples: Vec<Sample> = Vec::new();
+    // The files of an example should follow one another; where they do not, they are still found, for all is listed.
+    let mut places: HashMap<String, usize> = HashMap::new();
     for entry in archive.entries_with_seek().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         if !entry.header().entry_type().is_file() {
@@ -84,10 +86,11 @@ fn read(shard: &Path) -> Result<Vec<Sample>, Error> {
         }
         let path = entry.path().map_err(damaged)?.to_string_lossy().into_owned();
         let (key, ending) = split(&path);
-        if samples.last().is_none_or(|last| last.key != key) {
+        let place = *places.entry(key.to_owned()).or_insert(samples.len());
+        if place == samples.len() {
             samples.push(Sample { key: key.to_owned(), ..Sample::default() });
         }
-        let Some(sample) = samples.last_mut() else { continue };
+        let sample = &mut samples[place];
         let start = entry.raw_file_position();
         let end = start.saturating_add(entry.size());
         if end > len {
@@ -121,7 +124,7 @@ fn split(path: &str) -> (&str, &str) {
 
 fn pictures(path: &Path, samples: Vec<Sample>, names: &[String]) -> Result<Pictures, Error> {
     let mut pictures = Pictures::default();
-    let mut unknown = BTreeSet::new();
+    let mut found = BTreeSet::new();
     for Sample { key, picture, label } in samples {
         let (place, label) = match (picture, label) {
             (Some(place), Some(label)) => (place, label),
@@ -136,16 +139,11 @@ fn pictures(path: &Path, samples: Vec<Sample>, names: &[String]) -> Result<Pictu
                 continue;
             }
         };
-        match names.binary_search(&label) {
-            Ok(at) => pictures.entries.push(Entry { place, label: at as u32 }),
-            Err(_) => drop(unknown.insert(label)),
+        if let Ok(at) = names.binary_search(&label) {
+            pictures.entries.push(Entry { place, label: at as u32 });
         }
+        found.insert(label);
     }
-    match unknown.is_empty() {
-        true => Ok(pictures),
-        false => {
-            let found: Vec<String> = unknown.into_iter().collect();
-            Err(Error::classes(&path.display().to_string(), names, &found))
-        }
-    }
+    check_known(path, names, found)?;
+    Ok(pictures)
 }

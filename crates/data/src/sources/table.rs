@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use super::class_names::check_known;
 use super::listing::{Entry, Listing, Part, Pictures, Place};
 use super::{Format, Reading, is_picture_name};
 use crate::{Decoding, Doing, Error, Skipped};
@@ -62,7 +63,10 @@ pub(super) fn list(path: &Path, reading: &Reading, decoding: &Decoding) -> Resul
     let class_names = class_names(&rows);
     if let Some(row) = rows.iter().find(|row| row.part.is_none()) {
         let expected = "train, validation or test in the column of parts";
-        let found = format!("`{}` for `{}`", row.part_as_written, row.file);
+        let found = format!(
+            "`{}` for `{}`; --columns FILE,LABEL leaves that column out",
+            row.part_as_written, row.file
+        );
         return Err(Error::malformed(path.display().to_string(), expected, found));
     }
     let of = |part| -> Result<Option<Pictures>, Error> {
@@ -93,7 +97,7 @@ fn pictures_of(
     path: &Path,
 ) -> Result<Pictures, Error> {
     let mut pictures = Pictures::default();
-    let mut unknown = BTreeSet::new();
+    let mut found = BTreeSet::new();
     for row in rows.iter().filter(|row| row.part == Some(part)) {
         let file = row.path.clone();
         let skip =
@@ -101,7 +105,7 @@ fn pictures_of(
         match class_names.binary_search_by(|name| name.as_str().cmp(row.label)) {
             _ if row.label.is_empty() => pictures.skipped.push(skip("the table gives it no label")),
             _ if row.file.is_empty() => pictures.skipped.push(skip("the table names no file")),
-            Err(_) => drop(unknown.insert(row.label.to_owned())),
+            Err(_) => {}
             Ok(_) if !row.is_there => {
                 pictures.skipped.push(skip("the table names it, but it is not there"));
             }
@@ -109,14 +113,12 @@ fn pictures_of(
                 pictures.entries.push(Entry { place: Place::File(file), label: label as u32 });
             }
         }
-    }
-    match unknown.is_empty() {
-        true => Ok(pictures),
-        false => {
-            let found: Vec<String> = unknown.into_iter().collect();
-            Err(Error::classes(&path.display().to_string(), class_names, &found))
+        if !row.label.is_empty() {
+            found.insert(row.label.to_owned());
         }
     }
+    check_known(path, class_names, found)?;
+    Ok(pictures)
 }
 
 /// One picture as the table has it.
@@ -176,7 +178,10 @@ impl Table {
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| {
-                let expected = "a table with as many columns in every row";
+                let expected = match error.kind() {
+                    csv::ErrorKind::Utf8 { .. } => "a table in UTF-8",
+                    _ => "a table with as many columns in every row",
+                };
                 Error::malformed(path.display().to_string(), expected, error.to_string())
             })?;
             rows.push(record.iter().map(str::to_owned).collect::<Vec<_>>());
@@ -308,6 +313,10 @@ impl Table {
             match (named(LABEL_NAMES).filter(|label| *label != file), rest.as_slice()) {
                 (Some(label), _) => (label, "by their names"),
                 (None, [only]) => (*only, "the only ones there are"),
+                (None, []) => {
+                    let found = format!("none beside {}", self.name_of(file));
+                    return Err(self.malformed("a column with the labels", found));
+                }
                 (None, _) => {
                     return Err(self.malformed(
                     "a column with the labels",

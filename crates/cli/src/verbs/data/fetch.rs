@@ -1,5 +1,6 @@
 //! `percept data fetch`: gets an image set that has a name.
 
+use super::list::Place;
 use crate::failure::Failure;
 use crate::number::grouped;
 use crate::{output, safe_text};
@@ -38,12 +39,32 @@ pub(super) struct Fetch {
     json: bool,
 }
 
+/// Says that the set needs no fetching.
+fn inside(set: &NamedSet, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::print_json(&json!({
+            "name": set.name,
+            "folder": null,
+            "was_here": true,
+            "licence": set.licence,
+            "citation": set.citation,
+        }));
+    }
+    output::print(&format!(
+        "{} is inside the program: there is nothing to fetch\nuse it   percept train --data {}\n",
+        set.title, set.name
+    ))
+}
+
 pub(super) fn run(arguments: &Fetch) -> Result<(), Failure> {
     let Some(set) = NamedSet::find(&arguments.name) else {
         let names: Vec<&str> = NamedSet::all().iter().map(|set| set.name).collect();
         return Err(Failure::usage(format!("there is no set `{}`", arguments.name))
             .hint(format!("sets are {}", names.join(", "))));
     };
+    if Place::of(set, None) == Place::Inside && arguments.from.is_none() {
+        return inside(set, arguments.json);
+    }
     let origin = match &arguments.from {
         Some(text) => Origin::parse(text)?,
         None => Origin::Official,

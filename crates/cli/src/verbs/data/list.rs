@@ -25,14 +25,14 @@ pub(super) struct List {
 
 /// Where a set is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Inside,
     Here,
     Elsewhere,
 }
 
 impl Place {
-    fn of(set: &NamedSet, cache: Option<&Cache>) -> Self {
+    pub(super) fn of(set: &NamedSet, cache: Option<&Cache>) -> Self {
         match set.name {
             "mnist" => Self::Inside,
             _ if cache.is_some_and(|cache| cache.has(set)) => Self::Here,

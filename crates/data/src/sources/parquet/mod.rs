@@ -80,7 +80,8 @@ fn names(path: &Path, files: &[Arc<Rows>]) -> Result<Vec<String>, Error> {
 
 fn pictures(path: &Path, files: &[Arc<Rows>], names: &[String]) -> Result<Pictures, Error> {
     let mut pictures = Pictures::default();
-    let mut unknown = BTreeSet::new();
+    let mut present = BTreeSet::new();
+    let mut found = BTreeSet::new();
     let places: HashMap<&str, usize> =
         names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
     let find = |text: &str| places.get(text).copied();
@@ -101,16 +102,15 @@ fn pictures(path: &Path, files: &[Arc<Rows>], names: &[String]) -> Result<Pictur
                 Label::Text(text) => find(text).ok_or(text.to_string()),
             };
             match label {
-                Ok(label) => pictures.entries.push(Entry { place, label: label as u32 }),
-                Err(label) => drop(unknown.insert(label)),
+                Ok(label) => {
+                    pictures.entries.push(Entry { place, label: label as u32 });
+                    present.insert(label);
+                }
+                Err(label) => drop(found.insert(label)),
             }
         }
     }
-    match unknown.is_empty() {
-        true => Ok(pictures),
-        false => {
-            let found: Vec<String> = unknown.into_iter().collect();
-            Err(Error::classes(&path.display().to_string(), names, &found))
-        }
-    }
+    found.extend(present.into_iter().map(|label| names[label].clone()));
+    class_names::check_known(path, names, found)?;
+    Ok(pictures)
 }
