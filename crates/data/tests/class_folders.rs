@@ -94,6 +94,18 @@ fn a_picture_beside_the_class_folders_of_a_part_is_left_out() {
     assert_eq!(source.notes(), [note]);
 }
 
+#[test]
+fn a_part_without_pictures_is_none() {
+    let folder = TempDir::new().unwrap();
+    write_pictures(folder.path(), &["train/a/1.png", "train/b/1.png"]);
+    for class in ["a", "b"] {
+        fs::create_dir_all(folder.path().join("test").join(class)).unwrap();
+    }
+    let source = recognise(folder.path()).unwrap();
+    assert!(source.test(None, 1).unwrap().is_none());
+    assert_eq!(source.notes(), ["1 parts without pictures are not used: test"]);
+}
+
 /// Linux keeps names of any bytes; other systems refuse to make them.
 #[cfg(target_os = "linux")]
 #[test]

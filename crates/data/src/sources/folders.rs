@@ -36,7 +36,19 @@ pub(super) fn list(
                 let Some(contents) = part else { return Ok(None) };
                 Ok(Some(ClassFolders::of(&contents, decoding)?.unwrap_or_default()))
             };
-            let mut listing = join(contents, read(train)?, read(validation)?, read(test)?)?;
+            let mut empty = Vec::new();
+            let mut read_filled = |part: Option<Contents>| -> Result<Option<ClassFolders>, Error> {
+                let Some(part) = part else { return Ok(None) };
+                let name = part.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let found = read(Some(part))?.filter(|found| !found.is_empty());
+                if found.is_none() {
+                    empty.push(name);
+                }
+                Ok(found)
+            };
+            let (validation, test) = (read_filled(validation)?, read_filled(test)?);
+            let mut listing = join(contents, read(train)?, validation, test)?;
+            note(&mut listing.notes, empty.iter(), "parts without pictures are not used");
             let beside = contents.folders.iter().filter(|name| Part::named(name).is_none());
             note(&mut listing.notes, beside, "folders beside the parts are not used");
             listing
@@ -132,6 +144,10 @@ impl ClassFolders {
         note(&mut notes, other.iter(), "not named as pictures in class folders, and left out");
         let any = !classes.is_empty() || !skipped.is_empty();
         Ok(any.then_some(Self { classes, skipped, notes }))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.classes.is_empty() && self.skipped.is_empty()
     }
 
     fn names(&self) -> Vec<String> {
