@@ -4,6 +4,7 @@ use crate::augmentation::AugmentationSettings;
 use crate::failure::Failure;
 use crate::settings::{ClassWeights, Settings};
 use percept::data::{Decoding, ImageShape, check};
+use percept::nn::describe::Description;
 use percept::nn::shape::Shape;
 use percept::train::automatic::{self, Chosen};
 use percept::train::class_weights;
@@ -43,15 +44,23 @@ pub(crate) fn fitted(
             config = with_what_was_said(&chosen, config, settings)?;
             choice = Some(chosen);
         } else {
-            config = fitted_to_data(config, preset, &opened);
-            set_aside(&mut config, settings, &mut opened)?;
+            config = fitted_to_data(config, preset, &opened)?;
+            set_aside(&mut config, settings, &opened)?;
         }
     }
     as_said(&mut config, settings, augmentation, &opened);
-    if let Some(chosen) = choice {
-        opened.notes.extend(chosen.notes_on(&config).map(str::to_owned));
-    }
+    tell(&config, choice.as_ref(), &mut opened);
     Ok((config, opened))
+}
+
+/// Adds to the notes on the data what was chosen and still holds, and what is set aside.
+pub(crate) fn tell(config: &Config, choice: Option<&Chosen>, opened: &mut Opened) {
+    if config.data != "mnist" {
+        opened.notes.extend(automatic::set_aside(config, opened));
+    }
+    if let Some(chosen) = choice {
+        opened.notes.extend(chosen.notes_on(config).map(str::to_owned));
+    }
 }
 
 /// What was said of augmentation and class weights, which depends on the data.
@@ -72,7 +81,10 @@ pub(crate) fn as_said(
 }
 
 /// What suits the data, with the file of settings and the options that were given.
-fn with_what_was_said(
+///
+/// # Errors
+/// As [`Settings::config`].
+pub(crate) fn with_what_was_said(
     chosen: &Chosen,
     config: Config,
     settings: &Settings,
@@ -87,11 +99,7 @@ fn with_what_was_said(
 }
 
 /// Sets images aside where no option said how many. What a file says holds where there are enough images.
-pub(crate) fn set_aside(
-    config: &mut Config,
-    settings: &Settings,
-    opened: &mut Opened,
-) -> Result<(), Failure> {
+fn set_aside(config: &mut Config, settings: &Settings, opened: &Opened) -> Result<(), Failure> {
     let (validation, test) = automatic::held_out(opened);
     if settings.test.is_none() && config.test == 0 {
         config.test = test;
@@ -100,23 +108,36 @@ pub(crate) fn set_aside(
     let is_said = settings.file_has("validation")? && config.validation + config.test < images;
     if settings.validation.is_none() && !is_said && config.validation > validation {
         config.validation = validation;
-        if opened.validation.is_none() {
-            opened.notes.push(format!(
-                "{validation} images are set aside for validation, because there are {images} in all (--validation changes it)"
-            ));
-        }
     }
     Ok(())
 }
 
-fn fitted_to_data(mut config: Config, preset: Option<&Preset>, opened: &Opened) -> Config {
-    let Some(preset) = preset else { return config };
-    let fitted = preset.fitted(opened.train.shape(), opened.train.class_names().len());
+fn fitted_to_data(
+    mut config: Config,
+    preset: Option<&Preset>,
+    opened: &Opened,
+) -> Result<Config, Failure> {
+    let Some(preset) = preset else { return Ok(config) };
+    let (shape, classes) = (opened.train.shape(), opened.train.class_names().len());
+    let fitted = preset.fitted(shape, classes);
+    if Description::new(&fitted.network).is_err()
+        && let Some(side) = presets::smallest_side(preset, shape.channels, classes)
+    {
+        return Err(too_small(preset, shape, side));
+    }
     config.network = fitted.network;
     if config.augmentation == preset.config().augmentation {
         config.augmentation = fitted.augmentation;
     }
-    config
+    Ok(config)
+}
+
+fn too_small(preset: &Preset, shape: ImageShape, side: usize) -> Failure {
+    let name = preset.name;
+    Failure::usage(format!(
+        "images of {shape} are too small for the network {name}: it needs a height and a width of {side} or more"
+    ))
+    .hint(format!("bring pictures to that size with --size {side}, or leave out --network"))
 }
 
 fn input_shape(shape: Shape) -> ImageShape {

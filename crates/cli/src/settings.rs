@@ -203,6 +203,16 @@ impl ScheduleName {
 }
 
 impl Settings {
+    /// Nothing but the data, a network and a file of settings.
+    pub(crate) fn of(data: &str, network: Option<&str>, file: Option<&Path>) -> Self {
+        Self {
+            data: Some(data.to_owned()),
+            network: network.map(str::to_owned),
+            config: file.map(Path::to_owned),
+            ..Self::default()
+        }
+    }
+
     /// The configuration that was asked for, with what was said of the data and their images.
     ///
     /// # Errors

@@ -1,14 +1,16 @@
 //! `percept train --from MODEL`: training that starts from a model.
 
+use crate::augmentation::AugmentationSettings;
 use crate::failure::Failure;
-use crate::fitting::set_aside;
+use crate::fitting::{as_said, tell, with_what_was_said};
 use crate::number::grouped;
 use crate::reading::{FormatSettings, ImageSettings};
 use crate::settings::Settings;
 use crate::{opened_model, safe_text};
 use clap::Args;
-use percept::data::Decoding;
 use percept::data::sources::Reading;
+use percept::data::{Decoding, check};
+use percept::train::automatic;
 use percept::train::config::Config;
 use percept::train::keep::Keep;
 use percept::train::presets;
@@ -39,7 +41,8 @@ pub(crate) struct TransferSettings {
 }
 
 impl TransferSettings {
-    /// The model, and the training that goes on from it on other data.
+    /// The model, and the training that goes on from it on other data: what depends on the data is chosen for them, but
+    /// for what was said.
     ///
     /// # Errors
     /// Exit code 5 where the model cannot be used, else as [`Settings::config`] and for data that do not fit the model.
@@ -47,22 +50,30 @@ impl TransferSettings {
         &self,
         path: &Path,
         settings: &Settings,
+        augmentation: &AugmentationSettings,
         format: &FormatSettings,
         decoding: &Decoding,
     ) -> Result<(LoadedModel, Config, Opened), Failure> {
         let model = opened_model::open(path, decoding.threads)?;
-        let mut config = settings.config_over(base(&model), format, &ImageSettings::default())?;
+        let base = base(&model);
+        let mut config = settings.config_over(base.clone(), format, &ImageSettings::default())?;
         let Reading { format, columns, .. } = config.images;
         let reading = Reading { format, columns, ..Reading::default() };
         let sizing = model.preprocessing.sizing();
         let mut opened = sources::open_for(&config.data, &reading, sizing, decoding)?;
         config.images = opened.reading.clone();
-        set_aside(&mut config, settings, &mut opened)?;
+        if config.data != "mnist" {
+            opened.notes.extend(check::quick(&opened.train));
+        }
+        let chosen = automatic::choose_for_model(base, &opened);
+        let mut config = with_what_was_said(&chosen, config, settings)?;
+        as_said(&mut config, settings, augmentation, &opened);
         let classes = opened.train.class_names();
         config.network = transfer::network_for(&model.model.spec, classes.len())?;
         let learned = self.transfer(&model, &config, classes);
         opened.notes.push(taken_over(path, &model, classes, &learned));
         config.transfer = Some(learned);
+        tell(&config, Some(&chosen), &mut opened);
         opened.notes.extend(lengthen(&mut config, &opened, settings));
         Ok((model, config, opened))
     }

@@ -111,22 +111,79 @@ pub fn choose(quality: Quality, opened: &Opened) -> Chosen {
     (config.validation, config.test) = (validation, test);
     let (augmentation, why_augmented) = augmentation(quality, images, opened);
     config.augmentation = augmentation;
-    let why = plan(&mut config, quality, images);
-    let same_plan = |chosen: &Config, now: &Config| {
-        (chosen.epochs, chosen.batch_size, chosen.steps) == (now.epochs, now.batch_size, now.steps)
-    };
-    notes.push(Note { holds: same_plan, text: why });
-    let same_augmentation = |chosen: &Config, now: &Config| chosen.augmentation == now.augmentation;
+    notes.extend(plan(&mut config, quality, images));
     notes.push(Note { holds: same_augmentation, text: why_augmented });
-    if let Some(text) = weigh(&mut config, &opened.train.class_counts()) {
-        let same_weights =
+    notes.extend(weigh_and_keep(&mut config, opened));
+    Chosen { config, notes }
+}
+
+/// Chooses what depends on the data for a training that starts from a model: the parts, the augmentation, the weights of
+/// the classes and the epoch to keep. Everything else stays as `config` has it, which fits the model.
+#[must_use]
+pub fn choose_for_model(mut config: Config, opened: &Opened) -> Chosen {
+    (config.validation, config.test) = held_out(opened);
+    let images = opened.train.len().saturating_sub(config.validation + config.test);
+    let (augmentation, text) = augmentation(Quality::default(), images, opened);
+    config.augmentation = augmentation;
+    let mut notes = vec![Note { holds: same_augmentation, text }];
+    notes.extend(weigh_and_keep(&mut config, opened));
+    Chosen { config, notes }
+}
+
+fn same_augmentation(chosen: &Config, now: &Config) -> bool {
+    chosen.augmentation == now.augmentation
+}
+
+fn weigh_and_keep(config: &mut Config, opened: &Opened) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if let Some(text) = weigh(config, &opened.train.class_counts()) {
+        let holds =
             |chosen: &Config, now: &Config| chosen.loss.class_weights == now.loss.class_weights;
-        notes.push(Note { holds: same_weights, text });
+        notes.push(Note { holds, text });
     }
-    if let Some(text) = keep(&mut config, opened.train.class_names().len()) {
+    if let Some(text) = keep(config, opened.train.class_names().len()) {
         notes.push(Note { holds: |chosen, now| chosen.keep == now.keep, text });
     }
-    Chosen { config, notes }
+    notes
+}
+
+/// A line on how many images a configuration sets aside; `None` where the data have both parts themselves.
+#[must_use]
+pub fn set_aside(config: &Config, opened: &Opened) -> Option<String> {
+    let test = opened.test.is_none().then_some(config.test);
+    let validation = opened.validation.is_none().then_some(config.validation);
+    let are = |count: usize| match count {
+        0 => "no images are".to_owned(),
+        1 => "1 image is".to_owned(),
+        count => format!("{count} images are"),
+    };
+    let none_or = |count: usize| if count == 0 { "none".to_owned() } else { count.to_string() };
+    let (what, options) = match (test, validation) {
+        (None, None) => return None,
+        (Some(0), Some(0)) => (
+            "no images are set aside for the test or for validation".to_owned(),
+            "--test and --validation change it",
+        ),
+        (Some(test), Some(validation)) => (
+            format!("{} set aside for the test, {} for validation", are(test), none_or(validation)),
+            "--test and --validation change it",
+        ),
+        (Some(test), None) => {
+            (format!("{} set aside for the test", are(test)), "--test changes it")
+        }
+        (None, Some(validation)) => {
+            (format!("{} set aside for validation", are(validation)), "--validation changes it")
+        }
+    };
+    let measures = test != Some(0) || config.validation > 0 || opened.validation.is_some();
+    let why = match measures {
+        true => String::new(),
+        false => format!(
+            ", so that nothing measures the result: {} images in all are few",
+            opened.train.len()
+        ),
+    };
+    Some(format!("{what}{why} ({options})"))
 }
 
 /// Images for validation and for the test that are taken from those to learn from.
@@ -165,7 +222,7 @@ fn network(quality: Quality, images: usize) -> (&'static Preset, String) {
 
 /// Small sets need more passes, with the cube root of how much smaller they are, and smaller batches for steps enough. Chunks leave work for eight threads. The
 /// learning rate stays: Muon's steps are as long whatever the gradient.
-fn plan(config: &mut Config, quality: Quality, images: usize) -> String {
+fn plan(config: &mut Config, quality: Quality, images: usize) -> [Note; 3] {
     let epochs = quality.passes(config.augmentation.erase > 0)
         * (USUAL_IMAGES / images.max(1) as f64).cbrt();
     config.epochs = epochs.round().clamp(1.0, MOST_EPOCHS) as u32;
@@ -173,10 +230,32 @@ fn plan(config: &mut Config, quality: Quality, images: usize) -> String {
     let batch = (images / STEPS).max(1).next_power_of_two();
     config.batch_size = batch.clamp(32.min(usual), usual);
     config.chunk_size = (config.batch_size / config.lanes).clamp(16, config.chunk_size);
-    format!(
-        "{} epochs in batches of {}, because there are {images} images to learn from (--epochs and --batch-size change it)",
-        config.epochs, config.batch_size
-    )
+    let (epochs, batch) = (config.epochs, config.batch_size);
+    let why = format!("because there are {images} images to learn from");
+    [
+        Note {
+            holds: |chosen, now| same_epochs(chosen, now) && same_batch(chosen, now),
+            text: format!(
+                "{epochs} epochs in batches of {batch}, {why} (--epochs and --batch-size change it)"
+            ),
+        },
+        Note {
+            holds: |chosen, now| same_epochs(chosen, now) && !same_batch(chosen, now),
+            text: format!("{epochs} epochs, {why} (--epochs changes it)"),
+        },
+        Note {
+            holds: |chosen, now| !same_epochs(chosen, now) && same_batch(chosen, now),
+            text: format!("batches of {batch}, {why} (--batch-size changes it)"),
+        },
+    ]
+}
+
+fn same_epochs(chosen: &Config, now: &Config) -> bool {
+    (chosen.epochs, chosen.steps) == (now.epochs, now.steps)
+}
+
+fn same_batch(chosen: &Config, now: &Config) -> bool {
+    chosen.batch_size == now.batch_size
 }
 
 /// The largest class may have so many times as many images as the smallest before classes are weighted.
@@ -388,6 +467,68 @@ mod tests {
         let config =
             Config { epochs: 3, augmentation: Augmentation::default(), ..chosen.config.clone() };
         let notes: Vec<&str> = chosen.notes_on(&config).collect();
-        assert!(notes.len() == 1 && notes[0].contains("--network"), "{notes:?}");
+        assert!(notes.len() == 2 && notes[0].contains("--network"), "{notes:?}");
+        assert!(notes[1].starts_with("batches of 32, because"), "{notes:?}");
+        let config = Config { batch_size: 7, ..chosen.config.clone() };
+        let notes: Vec<&str> = chosen.notes_on(&config).collect();
+        assert!(notes[1].contains(" epochs, because"), "{notes:?}");
+        let config = Config { batch_size: 7, epochs: 3, ..chosen.config.clone() };
+        assert!(chosen.notes_on(&config).all(|note| !note.contains("--epochs")));
+    }
+
+    #[test]
+    fn what_is_set_aside_is_said() {
+        let said = |images, test, validation| {
+            let opened = opened(ImageShape::grey(8, 8), images, &["cat", "dog"]);
+            let config = Config { test, validation, ..presets::all()[0].config() };
+            set_aside(&config, &opened)
+        };
+        let both = "(--test and --validation change it)";
+        for (images, test, validation, words) in [
+            (
+                240,
+                48,
+                24,
+                format!("48 images are set aside for the test, 24 for validation {both}"),
+            ),
+            (8, 1, 0, format!("1 image is set aside for the test, none for validation {both}")),
+            (
+                4,
+                0,
+                0,
+                format!(
+                    "no images are set aside for the test or for validation, so that nothing measures the result: 4 images in \
+                     all are few {both}"
+                ),
+            ),
+        ] {
+            assert_eq!(said(images, test, validation), Some(words));
+        }
+        let own = Opened {
+            validation: Some(0..2),
+            ..opened(ImageShape::grey(8, 8), 40, &["cat", "dog"])
+        };
+        let config = Config { test: 8, validation: 2, ..presets::all()[0].config() };
+        let words = "8 images are set aside for the test (--test changes it)";
+        assert_eq!(set_aside(&config, &own).as_deref(), Some(words));
+    }
+
+    #[test]
+    fn a_training_from_a_model_heeds_the_data() {
+        let base = presets::find("resnet").unwrap().config();
+        let mut digits = opened(ImageShape::grey(8, 8), 2000, &["1", "2"]);
+        let chosen = choose_for_model(base.clone(), &digits);
+        assert_eq!(chosen.config.augmentation, presets::augmentation_of_signs(8));
+        assert_eq!((chosen.config.test, chosen.config.validation), (400, 200));
+        assert_eq!(chosen.config.network, base.network);
+        assert!(chosen.config.loss.class_weights.is_empty());
+        let labels = (0..2000).map(|index| u32::from(index % 10 == 0)).collect();
+        let names = ["cat", "dog"].map(str::to_owned).to_vec();
+        let shape = ImageShape::grey(8, 8);
+        let skewed = Dataset::new("skewed", shape, vec![7; 2000 * 64], labels, names).unwrap();
+        digits.train = Arc::new(skewed);
+        let chosen = choose_for_model(base, &digits);
+        assert_eq!(chosen.config.loss.class_weights.len(), 2);
+        assert!(chosen.notes_on(&chosen.config).any(|note| note.contains("--class-weights")));
     }
 }

@@ -123,6 +123,19 @@ impl Preset {
     }
 }
 
+/// The smallest side of square images, with so many channels and classes, that a preset can be fitted to.
+#[must_use]
+pub fn smallest_side(preset: &Preset, channels: usize, classes: usize) -> Option<usize> {
+    let fits = |side: &usize| {
+        let shape = ImageShape { height: *side, width: *side, channels };
+        Description::new(&preset.fitted(shape, classes).network).is_ok()
+    };
+    (1..=LARGEST_TRIED).find(fits)
+}
+
+/// Every preset can be fitted to images of this side.
+const LARGEST_TRIED: usize = 64;
+
 /// What suits digits and letters of that side.
 #[must_use]
 pub fn augmentation_of_signs(side: usize) -> Augmentation {
@@ -155,8 +168,9 @@ fn fit_network(network: &mut NetworkSpec, shape: ImageShape, classes: usize) {
         match &mut network.layers[index] {
             LayerSpec::Conv(conv) if conv.init == Init::Whitening => {
                 let side = if shape.channels == 1 { 3 } else { 2 };
-                conv.kernel_size = Size { height: side, width: side };
-                conv.out_channels = 2 * side * side * shape.channels;
+                let (height, width) = (side.min(shape.height), side.min(shape.width));
+                conv.kernel_size = Size { height, width };
+                conv.out_channels = 2 * height * width * shape.channels;
             }
             LayerSpec::MaxPool(pool) => {
                 let Size { height, width } = pool.kernel_size;
@@ -210,6 +224,16 @@ mod tests {
                 assert_eq!(description.input.len(), shape.len(), "{}", preset.name);
             }
         }
+        for (name, smallest) in
+            [("colour", 1), ("colour-small", 1), ("colour-large", 1), ("mlp", 1)]
+        {
+            for channels in [1, 3] {
+                let preset = find(name).unwrap();
+                assert_eq!(smallest_side(preset, channels, 2), Some(smallest), "{name}");
+            }
+        }
+        // Padded 5x5, then halved: 10 becomes 5, just enough for the next 5x5.
+        assert_eq!(smallest_side(find("lenet").unwrap(), 1, 2), Some(10));
         // Nine directions of 3x3 grey pixels, twelve of 2x2 pixels with three channels.
         for (shape, filters) in [(ImageShape::grey(30, 30), 18), (ImageShape::colour(30, 30), 24)] {
             let config = find("colour").unwrap().fitted(shape, 5);

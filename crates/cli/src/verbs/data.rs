@@ -9,16 +9,14 @@ mod list;
 use crate::augmentation::AugmentationSettings;
 use crate::caching::CacheSettings;
 use crate::failure::Failure;
-use crate::network_source::read_text;
 use crate::progress::data_watcher;
-use crate::reading::FormatSettings;
-use crate::{output, safe_text};
+use crate::reading::{FormatSettings, ImageSettings};
+use crate::settings::Settings;
+use crate::{fitting, output, safe_text};
 use clap::{Args, Subcommand};
 use percept::data::contact_sheet::{self, Sheet};
-use percept::data::{Augmentation, Decoding, Loader, Part};
-use percept::train::automatic::{self, Quality};
-use percept::train::presets::{self, Preset};
-use percept::train::sources::{self, Opened};
+use percept::data::{Decoding, Loader, Part};
+use percept::train::sources;
 use std::path::PathBuf;
 
 /// Look at data, and fetch image sets by name
@@ -58,7 +56,8 @@ struct Preview {
     /// The preset whose augmentation is shown, fitted to the data; by default what `percept train` would choose
     #[arg(long, value_name = "PRESET")]
     network: Option<String>,
-    /// Settings from a file, such as the config.toml of a run, whose augmentation is shown
+    /// Settings from a file, such as the config.toml of a run, whose augmentation is shown; what it leaves out is as
+    /// `percept train` would choose
     #[arg(short, long, value_name = "FILE", conflicts_with = "network")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -88,10 +87,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn preview(arguments: &Preview) -> Result<(), Failure> {
     let cache = arguments.cache.cache()?;
     let decoding = Decoding { threads: 0, cache, watcher: Some(data_watcher(None, false)) };
-    let opened = sources::open(&arguments.data, &arguments.format.reading(), decoding)?;
-    let dataset = opened.train.clone();
-    let augmentation =
-        arguments.augmentation.over(augmentation(arguments, &opened)?, dataset.shape());
+    let file = arguments.config.as_deref();
+    let settings = Settings::of(&arguments.data, arguments.network.as_deref(), file);
+    let config = settings.config(&arguments.format, &ImageSettings::default())?;
+    let (config, opened) = fitting::fitted(config, &settings, &arguments.augmentation, &decoding)?;
+    let (dataset, augmentation) = (opened.train.clone(), config.augmentation);
     let splits = sources::splits(opened, 0, 0, arguments.seed)?;
     let normalisation = sources::preprocessing(&splits).normalisation;
     let loader = Loader::new(Part::whole(dataset), augmentation, normalisation, arguments.seed)?;
@@ -105,32 +105,4 @@ fn preview(arguments: &Preview) -> Result<(), Failure> {
         safe_text::one_line(loader.dataset().description()),
         sheet.versions
     ))
-}
-
-/// What training would do to the images with this network or these settings.
-fn augmentation(arguments: &Preview, opened: &Opened) -> Result<Augmentation, Failure> {
-    if let Some(path) = &arguments.config {
-        let (preset, text) = (preset(presets::DEFAULT)?.config(), read_text(path)?);
-        return Ok(preset.overlaid(&text)?.augmentation);
-    }
-    let digits = arguments.data == "mnist";
-    let Some(name) = &arguments.network else {
-        return Ok(match digits {
-            true => preset(presets::DEFAULT)?.config().augmentation,
-            false => automatic::choose(Quality::default(), opened).config.augmentation,
-        });
-    };
-    let (preset, classes) = (preset(name)?, opened.train.class_names().len());
-    Ok(match digits {
-        true => preset.config().augmentation,
-        false => preset.fitted(opened.train.shape(), classes).augmentation,
-    })
-}
-
-fn preset(name: &str) -> Result<&'static Preset, Failure> {
-    presets::find(name).ok_or_else(|| {
-        let names: Vec<&str> = presets::all().iter().map(|preset| preset.name).collect();
-        Failure::usage(format!("there is no preset `{name}`"))
-            .hint(format!("presets are {}", names.join(", ")))
-    })
 }

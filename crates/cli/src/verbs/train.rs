@@ -119,9 +119,13 @@ fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>, asked: Instant) -> Res
     let Arguments { settings, transfer, .. } = arguments;
     let (model, config, opened) = match &transfer.from {
         Some(path) => {
-            let (model, mut config, opened) =
-                transfer.prepared(path, settings, &arguments.format, &decoding)?;
-            fitting::as_said(&mut config, settings, &arguments.augmentation, &opened);
+            let (model, config, opened) = transfer.prepared(
+                path,
+                settings,
+                &arguments.augmentation,
+                &arguments.format,
+                &decoding,
+            )?;
             (Some(model), config, opened)
         }
         None => {

@@ -203,7 +203,7 @@ fn a_network_of_ones_own_gets_pictures_of_its_size() {
     fs::write(folder.path().join("tiny.toml"), network).expect("written");
     let line = "train --data pets --network tiny.toml --epochs 1 --out run";
     let training = program::line(folder.path(), line).well();
-    let said = "9 images are set aside for validation, because there are 90 in all (--validation";
+    let said = "18 images are set aside for the test, 9 for validation (--test and --validation change it)";
     for words in ["10x12x1", said] {
         assert!(training.stderr.contains(words), "{words}: {}", training.stderr);
     }
