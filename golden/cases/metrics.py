@@ -37,8 +37,10 @@ def per_class(y_true, y_pred, labels):
 def averages(y_true, y_pred, labels):
     found = {}
     for average in AVERAGES:
+        # Classes without examples are left out of the mean of classes.
+        counted = np.unique(y_true) if average == "macro" else labels
         precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-            y_true, y_pred, labels=labels, average=average, zero_division=0)
+            y_true, y_pred, labels=counted, average=average, zero_division=0)
         found[average] = {"precision": short(precision), "recall": short(recall), "f1": short(f1)}
     return found
 

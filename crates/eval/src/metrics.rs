@@ -1,6 +1,7 @@
 //! Numbers for people: what a list of predictions is worth.
 //!
 //! Conventions are scikit-learn's: `confusion[true][predicted]`, and a quotient with nothing to divide by is 0.
+//! But a class without examples has no scores and is left out of the macro mean.
 
 mod accuracy;
 mod auc;

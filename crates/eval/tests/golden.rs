@@ -96,9 +96,16 @@ fn check_classes(case: &Case, report: &Report) {
     assert_eq!(report.classes.len(), case.classes, "{}", case.name);
     for (class, found) in report.classes.iter().enumerate() {
         let (found, what) = (&found.scores, format!("{}, class {class}", case.name));
-        close(found.precision, case.per_class.precision[class], TOLERANCE, &what);
-        close(found.recall, case.per_class.recall[class], TOLERANCE, &what);
-        close(found.f1, case.per_class.f1[class], TOLERANCE, &what);
+        let measured = case.per_class.support[class] > 0.0;
+        for (found, expected) in [
+            (found.precision, case.per_class.precision[class]),
+            (found.recall, case.per_class.recall[class]),
+            (found.f1, case.per_class.f1[class]),
+        ] {
+            assert_eq!(found.is_some(), measured, "{what}");
+            // scikit-learn has 0 where there is nothing to measure.
+            close(found.unwrap_or(0.0), expected, TOLERANCE, &what);
+        }
         assert_eq!(found.support as f64, case.per_class.support[class], "{what}");
     }
 }

@@ -227,7 +227,7 @@ fn classes(report: &Report) -> String {
     rows.extend(report.classes.iter().map(|class| {
         vec![
             safe_text::one_line(&class.name),
-            percent(class.scores.recall),
+            class.scores.recall.map_or_else(|| "-".to_owned(), percent),
             class.scores.support.to_string(),
         ]
     }));

@@ -67,7 +67,8 @@ fn class_table(report: &Report) -> String {
 
 fn class_row(class: &ClassReport) -> Vec<String> {
     let scores = &class.scores;
-    let [precision, recall, f1] = [scores.precision, scores.recall, scores.f1].map(four_digits);
+    let [precision, recall, f1] = [scores.precision, scores.recall, scores.f1]
+        .map(|score| score.map_or_else(|| "-".to_owned(), four_digits));
     vec![cell(&class.name, NAME_WIDTH), precision, recall, f1, scores.support.to_string()]
 }
 
@@ -186,6 +187,14 @@ Most confused:
   dog was taken for 猫 in 1 of 3 images (33.33 %)
 ";
         assert_eq!(text(&animals(), 80), expected);
+    }
+
+    #[test]
+    fn a_class_without_images_has_dashes() {
+        let found = text(&report(&["a", "b", "c"], &[0, 1, 1], &[0, 1, 2]), 80);
+        assert!(found.contains("c                      -       -       -        0\n"), "{found}");
+        // By hand: (1 + 1) / 2, (1 + 1/2) / 2 and (1 + 2/3) / 2.
+        assert!(found.contains("macro mean        1.0000  0.7500  0.8333        3\n"), "{found}");
     }
 
     #[test]

@@ -1,22 +1,21 @@
 //! The table of scores by class.
 
 use super::words::{self, grouped, percent};
-use crate::metrics::Scores;
+use crate::metrics::ClassScores;
 use crate::report::Report;
 
 const EXPLANATION: &str = "<p class=\"note\"><b>Precision</b>: how many of the images taken for the class are of it. \
     <b>Recall</b>: how many of the class's images were found. <b>F1</b>: the harmonic mean of the two. \
-    <b>Images</b>: how many of the class were measured (support). Bars go from 0 to 100&nbsp;%.</p>\n";
+    <b>Images</b>: how many of the class were measured (support). Bars go from 0 to 100&nbsp;%. \
+    A class without images was not measured, and does not count in the mean of classes.</p>\n";
 
 pub(super) fn section(report: &Report) -> String {
     let rows: String = report
         .classes
         .iter()
         .map(|class| {
-            let scores = &class.scores;
-            let scores =
-                Scores { precision: scores.precision, recall: scores.recall, f1: scores.f1 };
-            row(&words::name(&class.name), &scores, class.scores.support)
+            let ClassScores { precision, recall, f1, support, .. } = class.scores;
+            row(&words::name(&class.name), [precision, recall, f1], support)
         })
         .collect();
     let table = format!(
@@ -36,15 +35,17 @@ fn means(report: &Report) -> String {
         ("Mean of images (micro)", &averages.micro),
         ("Mean weighted by support", &averages.weighted),
     ]
-    .map(|(name, scores)| row(name, scores, total))
+    .map(|(name, mean)| row(name, [mean.precision, mean.recall, mean.f1].map(Some), total))
     .concat()
 }
 
-fn row(name: &str, scores: &Scores, support: u64) -> String {
-    let cells: String = [scores.precision, scores.recall, scores.f1].into_iter().map(bar).collect();
+fn row(name: &str, scores: [Option<f64>; 3], support: u64) -> String {
+    let cells: String = scores.into_iter().map(bar).collect();
     format!("<tr><th scope=\"row\">{name}</th>{cells}<td>{}</td></tr>\n", grouped(support))
 }
 
-fn bar(share: f64) -> String {
+/// A dash for what was not measured.
+fn bar(share: Option<f64>) -> String {
+    let Some(share) = share else { return "<td>–</td>".to_owned() };
     format!("<td class=\"bar\" style=\"--share:{:.4}\">{}</td>", share, percent(share))
 }
