@@ -150,12 +150,13 @@ fn data_hint(error: &DataError) -> &'static str {
     match error {
         DataError::Missing { .. } | DataError::IsFolder { .. } => "check the path",
         DataError::Io { .. } => "check that the file may be read and that its disk works",
-        DataError::Malformed { .. } | DataError::Decode { .. } | DataError::Inconsistent { .. } => {
+        DataError::Malformed { .. } | DataError::Decode { .. } => {
             "the file is damaged, incomplete or of another kind: get it again, or give another one"
         }
         DataError::UnknownFolder { .. } => {
             "put the pictures of each class into a folder of their own, or use `--data mnist`"
         }
+        DataError::OtherFormat { .. } => "leave out --format: the format is recognised",
         DataError::Classes { .. } => {
             "use data of the same classes; folders and labels are matched by name, capitals included"
         }

@@ -67,6 +67,17 @@ pub enum Error {
         found: String,
     },
 
+    /// A folder does not hold data of the format that was named.
+    #[error("`{}` holds no data of the format `{format}`: found {found}", path.display())]
+    OtherFormat {
+        /// The folder.
+        path: PathBuf,
+        /// The format's name.
+        format: &'static str,
+        /// What it holds, in a few words.
+        found: String,
+    },
+
     /// A data set has classes that those who want to use it do not know.
     #[error(
         "the data set `{name}` has classes that are not expected ({}): expected [{}], found [{}]",
@@ -93,6 +104,17 @@ pub enum Error {
         /// What the file should hold.
         expected: String,
         /// What it holds.
+        found: String,
+    },
+
+    /// A file that nothing need be wrong with, but that is not what is needed there, or not as it is.
+    #[error("`{name}`: expected {expected}, found {found}")]
+    Unfit {
+        /// The file's path.
+        name: String,
+        /// What would do.
+        expected: String,
+        /// What it is.
         found: String,
     },
 
@@ -211,6 +233,14 @@ impl Error {
         found: impl Into<String>,
     ) -> Self {
         Self::Malformed { name: name.into(), expected: expected.into(), found: found.into() }
+    }
+
+    pub(crate) fn unfit(
+        name: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Unfit { name: name.into(), expected: expected.into(), found: found.into() }
     }
 
     pub(crate) fn setting(

@@ -52,12 +52,15 @@ fn skipped(folder: &Path) -> String {
 #[test]
 fn too_few_classes_or_pictures() {
     for (names, words) in [
-        (&["set/a/1.png", "set/a/2.png"][..], ["expected at least two classes", "found only `a`"]),
+        (
+            &["set/a/1.png", "set/a/2.png"][..],
+            ["expected at least two classes", "found only `a`: add pictures of another class"],
+        ),
         (
             &["set/a/1.png", "set/b/1.png"],
             [
                 "at least two pictures of some class: one to learn from and one to measure by",
-                "one picture of each of 2 classes",
+                "one picture of each of 2 classes: add more",
             ],
         ),
         (
@@ -72,9 +75,19 @@ fn too_few_classes_or_pictures() {
             &["set/1.png", "set/2.png"],
             ["2 pictures but no class folders", "put the pictures of each class into a folder"],
         ),
+        (
+            &[
+                "set/train/a/1.png",
+                "set/train/b/1.png",
+                "set/val/a/1.png",
+                "set/validation/a/1.png",
+            ],
+            ["expected one folder for each part", "put them together, or take one away"],
+        ),
     ] {
         let folder = folder(names);
-        train(folder.path(), "set").refused(3, &words).refused(3, &["what to do: "]);
+        let refused = train(folder.path(), "set").refused(3, &words);
+        assert!(!refused.stderr.contains("damaged"), "{}", refused.stderr);
         assert!(!folder.path().join("run").exists(), "{names:?}");
     }
     let empty = folder(&[]);
@@ -158,8 +171,25 @@ fn nothing_but_bad_files() {
     for name in ["set/a/1.jpg", "set/a/2.jpg", "set/b/1.jpg"] {
         write(&folder, name, b"these are words");
     }
-    let words = ["expected at least one picture that can be read", "none among 3", "what to do: "];
+    let words = ["expected at least one picture that can be read", "none among 3"];
     train(folder.path(), "set").refused(3, &words);
+}
+
+#[test]
+fn what_is_not_damaged_is_not_said_to_be() {
+    let folder = two_classes();
+    write(&folder, "parts.csv", b"file,label,split\nset/a/0.png,a,train\nset/b/1.png,b,maybe\n");
+    let refused = |rest: &str, words: &[&str]| {
+        let refused = program::line(folder.path(), &format!("train --out run --data {rest}"));
+        let refused = refused.refused(3, words);
+        assert!(!refused.stderr.contains("damaged"), "{}", refused.stderr);
+    };
+    refused("set/a/0.png", &["give the folder that it is in"]);
+    refused("parts.csv", &["train, validation or test", "`maybe`"]);
+    for format in ["cifar", "idx", "npz", "table", "shards"] {
+        let words = format!("no data of the format `{format}`: found 2 folders\n");
+        refused(&format!("set --format {format}"), &[&words, "leave out --format"]);
+    }
 }
 
 #[test]
@@ -229,7 +259,7 @@ fn what_may_not_be_read() {
         return;
     };
     let told = trained.well().stderr;
-    assert!(told.contains("1 files left out") && told.contains("set/a/0.png"), "{told}");
+    assert!(told.contains("1 file left out") && told.contains("set/a/0.png"), "{told}");
     let list = skipped(folder.path()).to_lowercase();
     assert!(list.contains("set/a/0.png") && list.contains("permission denied"), "{list}");
     set("set/b", 0);

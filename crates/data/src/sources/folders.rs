@@ -74,7 +74,11 @@ fn part_folder(contents: &Contents, part: Part) -> Result<Option<Contents>, Erro
         [one, other, ..] => Err(Error::Inconsistent {
             name: contents.path.display().to_string(),
             expected: "one folder for each part".into(),
-            found: format!("both `{}` and `{}`", one.path.display(), other.path.display()),
+            found: format!(
+                "both `{}` and `{}`: put them together, or take one away",
+                one.path.display(),
+                other.path.display()
+            ),
         }),
     }
 }

@@ -171,7 +171,10 @@ impl Listing {
             Err(Error::Inconsistent { name, expected: expected.into(), found })
         };
         if let [only] = &self.class_names[..] {
-            return inconsistent("at least two classes", format!("only `{only}`"));
+            return inconsistent(
+                "at least two classes",
+                format!("only `{only}`: add pictures of another class"),
+            );
         }
         let (Some(train), None, None) = (&self.train, &self.validation, &self.test) else {
             return Ok(());
@@ -181,7 +184,7 @@ impl Listing {
         match counts.iter().all(|&count| count == 1) {
             true => inconsistent(
                 "at least two pictures of some class: one to learn from and one to measure by",
-                format!("one picture of each of {} classes", counts.len()),
+                format!("one picture of each of {} classes: add more", counts.len()),
             ),
             false => Ok(()),
         }

@@ -335,8 +335,8 @@ fn has_ending(name: &str, endings: &[&str]) -> bool {
 /// Finds out what kind of image set `path` is: a folder, or a file that holds a whole set.
 ///
 /// # Errors
-/// [`Error::Missing`] when there is nothing, [`Error::Malformed`] when it is a file of no known kind, [`Error::UnknownFolder`]
-/// when a folder holds nothing known, and whatever the format's own opening finds wrong with the names.
+/// [`Error::Missing`] when there is nothing, [`Error::Unfit`] when it is a file of no known kind, [`Error::UnknownFolder`]
+/// when a folder holds nothing known, [`Error::OtherFormat`] when it holds nothing of the format that `reading` names, and whatever the format's own opening finds wrong with the names.
 pub fn recognise(path: &Path, reading: &Reading) -> Result<Source, Error> {
     recognise_with(path, reading, &Decoding::default())
 }
@@ -375,7 +375,14 @@ pub fn recognise_with(
             found
         }
     };
-    found.ok_or_else(|| Error::UnknownFolder { path: path.to_owned(), found: describe(&contents) })
+    found.ok_or_else(|| match reading.format {
+        Some(format) if format != Format::Folders => Error::OtherFormat {
+            path: path.to_owned(),
+            format: format.name(),
+            found: describe_names(&contents),
+        },
+        _ => Error::UnknownFolder { path: path.to_owned(), found: describe(&contents) },
+    })
 }
 
 fn as_format(
@@ -439,7 +446,7 @@ fn recognise_file(path: &Path, reading: &Reading, decoding: &Decoding) -> Result
         }
         #[cfg(not(feature = "parquet"))]
         Some(Format::Parquet) => Err(without_parquet(path)),
-        _ => Err(Error::malformed(
+        _ => Err(Error::unfit(
             path.display().to_string(),
             "a folder with a data set, a table (.csv, .tsv), an .npz file, a tar shard or a Parquet file",
             "a single file of another kind (give the folder that it is in)",
@@ -450,19 +457,34 @@ fn recognise_file(path: &Path, reading: &Reading, decoding: &Decoding) -> Result
 /// Parquet files are not read by this build.
 #[cfg(not(feature = "parquet"))]
 fn without_parquet(path: &Path) -> Error {
-    Error::malformed(
+    Error::unfit(
         path.display().to_string(),
         "another format, or a percept that was built with `--features parquet`",
         "a Parquet file",
     )
 }
 
-fn describe(contents: &Contents) -> String {
-    let pictures = contents.files.iter().filter(|name| is_picture_name(name)).count();
-    let count = |count: usize, one: &str, more: &str| match count {
+fn count(count: usize, one: &str, more: &str) -> String {
+    match count {
         1 => format!("1 {one}"),
         count => format!("{count} {more}"),
-    };
+    }
+}
+
+/// What a folder holds, where nobody has looked into the folders in it.
+fn describe_names(contents: &Contents) -> String {
+    let files = count(contents.files.len(), "file", "files");
+    let folders = count(contents.folders.len(), "folder", "folders");
+    match (contents.files.len(), contents.folders.len()) {
+        (0, 0) => "nothing at all".into(),
+        (_, 0) => format!("{files} of other names"),
+        (0, _) => folders,
+        _ => format!("{folders}, and {files} of other names"),
+    }
+}
+
+fn describe(contents: &Contents) -> String {
+    let pictures = contents.files.iter().filter(|name| is_picture_name(name)).count();
     let folders = count(contents.folders.len(), "folder", "folders");
     match (pictures, contents.files.len() - pictures, contents.folders.len()) {
         (0, 0, 0) => "nothing at all".into(),

@@ -67,7 +67,7 @@ pub(super) fn list(path: &Path, reading: &Reading, decoding: &Decoding) -> Resul
             "`{}` for `{}`; --columns FILE,LABEL leaves that column out",
             row.part_as_written, row.file
         );
-        return Err(Error::malformed(path.display().to_string(), expected, found));
+        return Err(Error::unfit(path.display().to_string(), expected, found));
     }
     let of = |part| -> Result<Option<Pictures>, Error> {
         match rows.iter().any(|row| row.part == Some(part)) {
@@ -195,7 +195,7 @@ impl Table {
         }
         match table.rows.is_empty() {
             false => Ok(table),
-            true => Err(table.malformed("rows of files and labels", "no row")),
+            true => Err(table.unfit("rows of files and labels", "no row")),
         }
     }
 
@@ -210,8 +210,8 @@ impl Table {
             && (first.iter().any(known) || !first.iter().any(is_picture))
     }
 
-    fn malformed(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
-        Error::malformed(self.path.display().to_string(), expected, found)
+    fn unfit(&self, expected: impl Into<String>, found: impl Into<String>) -> Error {
+        Error::unfit(self.path.display().to_string(), expected, found)
     }
 
     fn folder(&self) -> &Path {
@@ -299,7 +299,7 @@ impl Table {
         let Some(file) =
             by_name.filter(holds_files).or_else(|| (0..width).find(holds_files)).or(by_name)
         else {
-            return Err(self.malformed(
+            return Err(self.unfit(
                 "a column with the pictures' files, beside the table or in `images/`",
                 format!(
                     "none among {}; name the columns: --columns FILE,LABEL",
@@ -315,10 +315,10 @@ impl Table {
                 (None, [only]) => (*only, "the only ones there are"),
                 (None, []) => {
                     let found = format!("none beside {}", self.name_of(file));
-                    return Err(self.malformed("a column with the labels", found));
+                    return Err(self.unfit("a column with the labels", found));
                 }
                 (None, _) => {
-                    return Err(self.malformed(
+                    return Err(self.unfit(
                     "a column with the labels",
                     format!(
                         "several that might be, among {}; name the columns: --columns FILE,LABEL",
