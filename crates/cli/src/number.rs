@@ -15,6 +15,12 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// A count of things: `1 epoch`, `2,000 epochs`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number))
+}
+
 /// A count in at most five characters and a unit: `812`, `12.3 k`, `4.57 M`, `1.2 G`.
 pub(crate) fn short(number: u64) -> String {
     const UNITS: [(u64, &str); 4] =
@@ -55,6 +61,7 @@ mod tests {
         let shortened = [7, 1000, 12_345, 456_789, 4_570_000, 1_200_000_000].map(short);
         assert_eq!(shortened, ["7", "1.00 k", "12.3 k", "457 k", "4.57 M", "1.20 G"]);
         assert_eq!(percent(0.99551), "99.55 %");
+        assert_eq!([1, 2000].map(|count| counted(count, "step")), ["1 step", "2,000 steps"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::augmentation::AugmentationSettings;
 use crate::failure::Failure;
 use crate::fitting::{as_said, tell, with_what_was_said};
-use crate::number::grouped;
+use crate::number::{counted, grouped};
 use crate::reading::{FormatSettings, ImageSettings};
 use crate::settings::Settings;
 use crate::{opened_model, safe_text};
@@ -132,8 +132,9 @@ fn lengthen(config: &mut Config, opened: &Opened, settings: &Settings) -> Option
     }
     (before != (config.batch_size, config.epochs)).then(|| {
         format!(
-            "{} epochs with {} images a step, as there are few (--epochs, --batch-size)",
-            config.epochs, config.batch_size
+            "{} with {} a step, as there are few (--epochs, --batch-size)",
+            counted(u64::from(config.epochs), "epoch"),
+            counted(config.batch_size as u64, "image")
         )
     })
 }

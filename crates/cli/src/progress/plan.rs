@@ -1,6 +1,6 @@
 //! What a run is going to do, told before its first step.
 
-use crate::number::{grouped, percent};
+use crate::number::{counted, grouped, percent};
 use crate::settings::{optimizer_kind, schedule_kind};
 use crate::{layer_table, safe_text};
 use percept::data::{Augmentation, Mirror, Outside};
@@ -44,12 +44,13 @@ pub(super) fn text(plan: &Plan<'_>) -> String {
         line("", format!("class weights from {least:.2} to {most:.2}"));
     }
     let precision = config.precision.unwrap_or_default();
-    let threads = if plan.threads == 1 { "thread" } else { "threads" };
     line(
         "",
         format!(
-            "{} {threads}, {} instructions, {precision} precision, seed {}",
-            plan.threads, plan.isa, config.seed
+            "{}, {} instructions, {precision} precision, seed {}",
+            counted(plan.threads as u64, "thread"),
+            plan.isa,
+            config.seed
         ),
     );
     line("folder", safe_text::one_line(&plan.folder.display().to_string()));
@@ -58,9 +59,9 @@ pub(super) fn text(plan: &Plan<'_>) -> String {
 
 fn data(plan: &Plan<'_>) -> String {
     format!(
-        "{}: {} images to learn from, {} for validation, {} classes",
+        "{}: {} to learn from, {} for validation, {} classes",
         safe_text::one_line(plan.data),
-        grouped(plan.train_examples as u64),
+        counted(plan.train_examples as u64, "image"),
         grouped(plan.validation_examples as u64),
         plan.class_names.len()
     )
@@ -69,9 +70,10 @@ fn data(plan: &Plan<'_>) -> String {
 fn steps(plan: &Plan<'_>) -> String {
     let (epochs, batch) = (plan.config.epochs, plan.config.batch_size);
     let steps = format!(
-        "{epochs} {} of {} steps with {batch} images each",
-        if epochs == 1 { "epoch" } else { "epochs" },
-        grouped(plan.total_steps / u64::from(epochs.max(1)))
+        "{} of {} with {} each",
+        counted(u64::from(epochs), "epoch"),
+        counted(plan.total_steps / u64::from(epochs.max(1)), "step"),
+        counted(batch as u64, "image")
     );
     match plan.done_steps {
         0 => steps,

@@ -90,7 +90,8 @@ fn available() -> Vec<String> {
     Isa::available_with_units().iter().map(ToString::to_string).collect()
 }
 
-fn presets_table() -> String {
+/// The presets, a line each.
+pub(super) fn presets_table() -> String {
     let head = ["name", "parameters", "operations", "epochs", "what it is"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(presets::all().iter().map(preset_row));
@@ -117,7 +118,8 @@ fn size(preset: &Preset) -> (usize, u64) {
         .map_or((0, 0), |network| (network.parameter_len(), network.operations()))
 }
 
-fn json(in_use: Isa) -> Value {
+/// The presets as a list.
+pub(super) fn presets_json() -> Value {
     let presets = presets::all().iter().map(|preset| {
         let (parameters, operations) = size(preset);
         json!({
@@ -129,6 +131,10 @@ fn json(in_use: Isa) -> Value {
             "operations": operations,
         })
     });
+    presets.collect()
+}
+
+fn json(in_use: Isa) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "architecture": std::env::consts::ARCH,
@@ -140,7 +146,7 @@ fn json(in_use: Isa) -> Value {
             "in_use": in_use.to_string(),
         },
         "threads": threads(),
-        "presets": presets.collect::<Vec<_>>(),
+        "presets": presets_json(),
     })
 }
 

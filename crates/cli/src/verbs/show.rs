@@ -2,7 +2,8 @@
 
 use crate::failure::Failure;
 use crate::network_source::{self, Found};
-use crate::number::percent;
+use crate::number::{counted, percent};
+use crate::verbs::info;
 use crate::{diagram, filters, layer_table, output, safe_text};
 use clap::Args;
 use percept::model::model::Model;
@@ -13,22 +14,24 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
+  percept show                                                 all presets, a line each
   percept show cnn                                             a preset
   percept show my-network.toml --svg my-network.svg            a network of your own, drawn
   percept show runs/mlp/model.safetensors --filters first.png  what the first layer has learned";
 
-/// Show the layers of a preset, a network file or a model, and draw them
+/// Show the layers of a preset, a network file or a model, and draw them; or list the presets
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// A preset (mlp, lenet, fast, cnn, best), a network file (.toml) or a model file
+    /// A preset (mlp, lenet, fast, cnn and best for digits; colour-small, colour, colour-large and resnet for pictures), a
+    /// network file (.toml) or a model file; without it, the presets are listed
     #[arg(value_name = "MODEL|PRESET|FILE")]
-    network: String,
+    network: Option<String>,
     /// Draw the network, from input to output, as an SVG picture
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "network")]
     svg: Option<PathBuf>,
     /// Draw the weights of the first layer as a PNG picture
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "network")]
     filters: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
@@ -36,8 +39,14 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let found = network_source::find(&arguments.network)?;
-    let network = found.network(&arguments.network)?;
+    let Some(name) = &arguments.network else {
+        return match arguments.json {
+            true => output::print_json(&info::presets_json()),
+            false => output::print(&info::presets_table()),
+        };
+    };
+    let found = network_source::find(name)?;
+    let network = found.network(name)?;
     let class_names: &[String] = match &found {
         Found::Model(model) => &model.class_names,
         Found::Spec(_) => &[],
@@ -74,7 +83,15 @@ fn provenance(model: &Model) -> String {
     };
     line("classes", &model.class_names.join(", "));
     line("trained with", &origin.data.description);
-    line("for", &format!("{} epochs, {} steps, seed {}", origin.epochs, origin.steps, origin.seed));
+    line(
+        "for",
+        &format!(
+            "{}, {}, seed {}",
+            counted(origin.epochs, "epoch"),
+            counted(origin.steps, "step"),
+            origin.seed
+        ),
+    );
     for (name, accuracy) in [("validation", origin.validation), ("test", origin.test)] {
         if let Some(a) = accuracy {
             let share = a.correct as f64 / a.total.max(1) as f64;

@@ -41,6 +41,16 @@ fn version_and_information() {
     let digits = ["mlp", "lenet", "fast", "cnn", "best"];
     let pictures = ["colour-small", "colour", "colour-large", "resnet"];
     assert_eq!(presets, [&digits[..], &pictures[..]].concat());
+    let shown = program::line(&here(), "show --json").well();
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    assert_eq!(shown, json["presets"]);
+    let shown = program::line(&here(), "show").well().stdout;
+    let help = program::line(&here(), "show --help").well().stdout;
+    for name in presets {
+        assert!(shown.contains(&format!("\n{name} ")), "{name}: {shown}");
+        assert!(help.contains(name), "{name}: {help}");
+    }
+    assert_eq!(program::line(&here(), "show --svg a.svg").code, 2);
     assert!(json["instruction_sets"]["available"][0] == "scalar");
 }
 
