@@ -17,9 +17,9 @@ const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 /// What the learning rate of a measured step is multiplied by: it must not diverge where a schedule begins slowly.
 const FACTOR: f64 = 1e-6;
-/// How many images an evaluation is timed on.
+/// How many images an evaluation is timed on, where they take no more of the time than [`PATIENCE`].
 const EVALUATED: [usize; 2] = [256, 2000];
-/// Those before that are not timed.
+/// Those before that are timed only to know how many there is time for.
 const FIRST_IMAGES: usize = 16;
 /// What is left of the time for what was not foreseen, as where something else begins to run on the machine.
 const MARGIN: f64 = 0.1;
@@ -79,7 +79,8 @@ pub(super) fn fit(run: &mut Run, budget: &TimeBudget) -> Result<(), TrainError> 
     let fresh = run.engine.network().clone();
     run.config.steps = None;
     let speed = measure(run, budget.total, opening)?;
-    let left = budget.total.saturating_sub(budget.asked.elapsed()).as_secs_f64();
+    let measured = budget.asked.elapsed();
+    let left = budget.total.saturating_sub(measured).as_secs_f64();
     let (per_epoch, usual) = (run.steps_per_epoch(), run.config.epochs);
     let seconds = budget.total.as_secs();
     let most = usual.saturating_mul(MOST);
@@ -102,20 +103,30 @@ pub(super) fn fit(run: &mut Run, budget: &TimeBudget) -> Result<(), TrainError> 
                  network (--network) would see all images"
             )
         }
-        None => return Err(too_short(&speed, seconds, opening.as_secs_f64())),
+        None => {
+            let trials = measured.saturating_sub(opening);
+            return Err(too_short(&speed, seconds, opening.as_secs_f64(), trials.as_secs_f64()));
+        }
     };
     run.notes.push(note);
     run.begin_with(fresh)
 }
 
-fn too_short(speed: &Speed, seconds: u64, opening: f64) -> TrainError {
+fn too_short(speed: &Speed, seconds: u64, opening: f64, trials: f64) -> TrainError {
+    let Speed { step, epoch_end, end } = *speed;
     let reason = format!(
-        "a time of {seconds} s is too short: opening the data took {opening:.1} s, a step takes {:.2} s, and measuring the \
-         result {:.1} s; give it more time, a smaller network or a smaller batch",
-        speed.step,
-        speed.epoch_end + speed.end
+        "a time of {seconds} s is too short: opening the data took {opening:.1} s, trials to measure the speed {trials:.1} s, a step \
+         takes {step:.2} s, and measuring the result {:.1} s; give it {:.0} s or more, a smaller network or a smaller batch",
+        epoch_end + end,
+        least(speed, opening, trials)
     );
     TrainError::Config { reason }
+}
+
+/// The least time, in whole seconds, in which a step is done after trials that are longer where there is more time.
+fn least(speed: &Speed, opening: f64, trials: f64) -> f64 {
+    let rest = (speed.step + speed.epoch_end + speed.end) / (1.0 - MARGIN);
+    ((opening + trials + rest) / (1.0 - 2.0 * PATIENCE)).ceil()
 }
 
 /// Measures on the run's own data. A step counts as one in which everything learns.
@@ -128,7 +139,7 @@ fn measure(run: &mut Run, total: Duration, opening: Duration) -> Result<Speed, T
     let step = seconds_of_a_step(run, window, total.mul_f64(PATIENCE))?;
     let checkpoint = seconds_of_a_checkpoint(run)?;
     let images = window.as_secs_f64() * run.config.batch_size as f64 / step;
-    let image = seconds_of_an_image(run, images as usize)?;
+    let image = seconds_of_an_image(run, images as usize, total.mul_f64(PATIENCE))?;
     let validation = image * run.validation.examples.len() as f64;
     let test = run.test.as_ref().map_or(0.0, |part| {
         // Unless it is known, no more images than there are to learn from; they are read as fast as those.
@@ -173,8 +184,13 @@ fn seconds_of_a_checkpoint(run: &mut Run) -> Result<f64, TrainError> {
     Ok(seconds)
 }
 
-/// The time in which an image is evaluated, measured on about so many, after a few that find memory and caches empty.
-fn seconds_of_an_image(run: &mut Run, images: usize) -> Result<f64, TrainError> {
+/// The time in which an image is evaluated, measured on about so many, after a few that find memory and caches empty; on those
+/// few alone where more would use up all patience.
+fn seconds_of_an_image(
+    run: &mut Run,
+    images: usize,
+    patience: Duration,
+) -> Result<f64, TrainError> {
     let [fewest, most] = EVALUATED;
     let examples = run.loader.examples();
     let examples = examples[..examples.len().min(images.clamp(fewest, most))].to_vec();
@@ -185,8 +201,13 @@ fn seconds_of_an_image(run: &mut Run, images: usize) -> Result<f64, TrainError> 
         let started = Instant::now();
         run.measure(&network, part).map(|_| started.elapsed().as_secs_f64())
     };
-    seconds_of(examples.len().min(FIRST_IMAGES))?;
-    Ok(seconds_of(examples.len())? / examples.len() as f64)
+    let first = examples.len().min(FIRST_IMAGES);
+    let rough = seconds_of(first)? / first as f64;
+    let count = examples.len().min((patience.as_secs_f64() / rough) as usize);
+    match count > first {
+        true => Ok(seconds_of(count)? / count as f64),
+        false => Ok(rough),
+    }
 }
 
 #[cfg(test)]
@@ -220,10 +241,16 @@ mod tests {
 
     #[test]
     fn a_time_too_short_for_a_step_says_what_takes_how_long() {
-        let words = too_short(&SPEED, 4, 1.25).to_string();
-        for part in
-            ["a time of 4 s", "took 1.2 s", "a step takes 0.50 s", "result 5.0 s", "more time"]
-        {
+        let words = too_short(&SPEED, 4, 1.25, 2.0).to_string();
+        for part in [
+            "a time of 4 s",
+            "data took 1.2 s",
+            "the speed 2.0 s",
+            "a step takes 0.50 s",
+            "result 5.0 s",
+            // (1.25 + 2 + 5.5 / 0.9) / 0.8 = 11.7
+            "give it 12 s or more",
+        ] {
             assert!(words.contains(part), "no {part:?} in {words}");
         }
     }
