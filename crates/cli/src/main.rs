@@ -25,6 +25,7 @@ mod safe_text;
 mod settings;
 mod shell;
 mod text_table;
+mod threads;
 mod transfer;
 mod verbs;
 

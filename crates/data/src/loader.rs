@@ -7,7 +7,7 @@ use percept_kernels::random::{Draws, Purpose};
 
 use crate::mixing::Mix;
 use crate::transform::{Scratch, Showing};
-use crate::{Augmentation, Dataset, Error, Normalisation, Part};
+use crate::{Augmentation, Dataset, Error, ImageShape, Normalisation, Part};
 
 /// Reads examples in a random order, augmented and normalised.
 ///
@@ -42,6 +42,7 @@ impl Loader {
         seed: u64,
     ) -> Result<Self, Error> {
         augmentation.check()?;
+        check_erased(&augmentation, part.dataset.shape())?;
         normalisation.check(part.dataset.shape().channels)?;
         match part.examples.iter().find(|&&e| e as usize >= part.dataset.len()) {
             None => Ok(Self { part, augmentation, normalisation, seed }),
@@ -138,10 +139,21 @@ impl Loader {
     }
 }
 
+/// A square that is erased must leave something where the image is larger than it.
+fn check_erased(augmentation: &Augmentation, shape: ImageShape) -> Result<(), Error> {
+    let side = shape.height.min(shape.width);
+    match augmentation.erase as usize > side {
+        true => {
+            let expected = format!("at most {side} pixels, the shorter side of images of {shape}");
+            Err(Error::setting("erase", expected, augmentation.erase))
+        }
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ImageShape;
 
     fn loader(augmentation: Augmentation) -> Loader {
         let shape = ImageShape::grey(28, 28);
@@ -162,6 +174,18 @@ mod tests {
 
     fn one(loader: &Loader, epoch: u32, example: u32) -> Vec<f32> {
         fill(loader, epoch, &[example], 0..1)
+    }
+
+    #[test]
+    fn an_erased_square_is_no_larger_than_the_images() {
+        let erasing = |erase| {
+            let part = loader(Augmentation::default()).part;
+            let augmentation = Augmentation { erase, ..Augmentation::default() };
+            Loader::new(part, augmentation, Normalisation::mnist(), 9)
+        };
+        assert!(erasing(28).is_ok());
+        let said = erasing(29).unwrap_err().to_string();
+        assert!(said.contains("at most 28 pixels") && said.contains("is 29"), "{said}");
     }
 
     fn elastic() -> Augmentation {

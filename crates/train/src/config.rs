@@ -154,6 +154,10 @@ impl Config {
         isa: Isa,
         threads: usize,
     ) -> Result<Engine, TrainError> {
+        if self.optimizer.learning_rate() == 0.0 {
+            let reason = "the learning rate must be above 0, found 0: nothing would be learned (--learning-rate)";
+            return Err(TrainError::Config { reason: reason.to_owned() });
+        }
         let steps = self.total_steps(examples);
         let trunk = self.transfer.as_ref().map(|t| t.trunk(network.description(), steps));
         let engine = Engine::new(network, self.engine_settings(examples, isa, threads))?;

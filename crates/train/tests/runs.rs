@@ -383,7 +383,7 @@ fn settings_that_do_not_fit_are_explained() {
     for (text, words) in [
         ("epochs = 0", "epochs must be at least 1"),
         ("batch_size = 0", "batch_size"),
-        ("validation = 1200", "less than the 1200"),
+        ("validation = 1200", "1200 for validation (--validation); but there are 1200"),
         ("validation = 0\nkeep = \"auc\"", "best validation AUC needs images"),
         ("data = \"no/such/folder\"", "no/such/folder"),
         (
@@ -395,6 +395,8 @@ fn settings_that_do_not_fit_are_explained() {
             "7 outputs",
         ),
         ("[augmentation]\nrotation = 1000.0", "rotation"),
+        ("[augmentation]\nerase = 29", "erase must be at most 28 pixels"),
+        ("[optimizer]\nlearning_rate = 0.0", "the learning rate must be above 0"),
         ("[augmentation]\nhue = 0.7", "hue must be from 0 to 0.5"),
     ] {
         let error = Run::new(config().overlaid(text).unwrap(), folder.run(), 1).unwrap_err();

@@ -10,9 +10,6 @@ use percept::train::benchmark::{Bench, Workload, prediction_operations, training
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-/// The most threads that are measured.
-const MOST_THREADS: usize = 4096;
-
 /// Images of the predictions whose throughput is measured.
 const BATCH: usize = 256;
 
@@ -52,10 +49,6 @@ impl Plan {
         threads: usize,
         times: Times,
     ) -> Result<Self, Failure> {
-        if threads > MOST_THREADS {
-            let message = format!("--threads must be at most {MOST_THREADS}, found {threads}");
-            return Err(Failure::usage(message).hint("0 means one for each processor"));
-        }
         let all = match threads {
             0 => available_parallelism().map_or(1, usize::from),
             threads => threads,

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME|FILE")]
     network: Vec<String>,
     /// Measure on one thread and on this many; 0 means one per processor
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = crate::threads::parse)]
     threads: usize,
     /// Train and predict with operands of this precision [default: as `percept train`; predictions in fp32]
     #[arg(long, value_name = "fp32|bf16")]

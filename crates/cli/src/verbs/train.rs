@@ -15,11 +15,14 @@ use clap::Args;
 use percept::data::Decoding;
 use percept::eval::metrics::Proportion;
 use percept::eval::report::Report;
+use percept::model::error::ModelError;
 use percept::model::model::Model;
+use percept::train::error::TrainError;
 use percept::train::event::{Observer, Outcome};
 use percept::train::run::time_budget::TimeBudget;
 use percept::train::run::{Beginning, Run};
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -73,7 +76,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = duration::parse, conflicts_with_all = ["resume", "epochs", "find_lr"])]
     time: Option<Duration>,
     /// Threads at work; 0 means one per processor. The result is the same for any number
-    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
+    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true, value_parser = crate::threads::parse)]
     threads: usize,
     /// Print a line of JSON for each epoch and for the result
     #[arg(long)]
@@ -114,7 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>, asked: Instant) -> Result<Run, Failure> {
     let decoding = decoding(arguments, Some(stop.clone()))?;
     if let Some(folder) = &arguments.resume {
-        return Ok(Run::resume(folder, decoding)?);
+        return Run::resume(folder, decoding).map_err(not_resumed);
     }
     let Arguments { settings, transfer, .. } = arguments;
     let (model, config, opened) = match &transfer.from {
@@ -142,6 +145,22 @@ fn prepare(arguments: &Arguments, stop: &Arc<AtomicBool>, asked: Instant) -> Res
     let time = arguments.time.map(|total| TimeBudget { asked, total });
     let beginning = Beginning { model: model.as_ref(), time };
     Ok(Run::begin(config, opened, folder, arguments.threads, beginning)?)
+}
+
+/// Says where a checkpoint is looked for, where there is none.
+fn not_resumed(error: TrainError) -> Failure {
+    let is_missing = matches!(
+        &error,
+        TrainError::Model(ModelError::Read { source, .. })
+            if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+    );
+    let failure = Failure::from(error);
+    match is_missing {
+        true => {
+            failure.hint("give the folder of a run that was interrupted; it has checkpoint/ in it")
+        }
+        false => failure,
+    }
 }
 
 /// How pictures are read.

@@ -47,7 +47,7 @@ fn what_cannot_be_measured_is_refused() {
     let folder = sample::folder();
     let line = |words: &str| program::line(folder.path(), words);
     line("bench --network nothing").refused(5, &["`nothing` is neither", "bench-resnet20"]);
-    line("bench --threads 9999999").refused(2, &["--threads must be at most 4096", "what to do"]);
+    line("bench --threads 9999999").refused(2, &["--threads", "one per processor) to 4096"]);
     fs::write(folder.path().join("deep.toml"), "input = [8, 8, 1]\nlayers = []").expect("written");
     line("bench --network deep.toml").refused(2, &["layer"]);
     let other = command(folder.path()).arg("bench").env("PERCEPT_ISA", "mmx").output();

@@ -94,6 +94,13 @@ fn killed_at_any_moment_and_resumed_the_weights_are_the_same() {
 }
 
 #[test]
+fn where_there_is_no_checkpoint_a_run_s_folder_is_asked_for() {
+    let folder = sample::folder();
+    let words = ["nowhere/checkpoint/checkpoint.safetensors", "give the folder of a run"];
+    program::line(folder.path(), "train --resume nowhere").refused(5, &words);
+}
+
+#[test]
 fn a_finished_run_can_be_resumed_without_harm() {
     let folder = sample::folder();
     let first =
