@@ -102,10 +102,12 @@ fn size(text: &str) -> Result<[usize; 2], String> {
     Ok([height, width])
 }
 
-/// Says that data have no test part to measure on.
-pub(crate) fn no_test_part(data: &str) -> Failure {
-    Failure::data(format!("`{data}` has no test part"))
-        .hint("measure on another part: --split validation, --split train, or --split all")
+/// Says that data have no such part (`test`) to measure on, and which they may have.
+pub(crate) fn no_part(data: &str, part: &str) -> Failure {
+    let others = ["validation", "train", "test"].into_iter().filter(|other| *other != part);
+    let others: Vec<String> = others.map(|other| format!("--split {other}")).collect();
+    Failure::data(format!("`{data}` has no {part} part"))
+        .hint(format!("measure on another part: {}, or --split all", others.join(", ")))
 }
 
 #[cfg(test)]

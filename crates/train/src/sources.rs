@@ -2,9 +2,10 @@
 
 use crate::error::TrainError;
 use percept_data::named;
-use percept_data::sources::{self, Reading, Source, Training};
+use percept_data::sources::{self, Format, Reading, Source, Training};
 use percept_data::{
-    Dataset, Decoding, HoldOut, ImageShape, Normalisation, Preprocessing, Sizing, Splits, TestPart,
+    Dataset, Decoding, HoldOut, ImageShape, Normalisation, Preprocessing, Sizing, Skipped, Splits,
+    TestPart,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -92,6 +93,7 @@ fn find_sized(
         return Ok(Found { place, sizing: None, decoding, reading, notes });
     }
     let source = sources::recognise_with(&named::locate(data)?, reading, &decoding)?;
+    check_columns(&reading.columns, source.format())?;
     let mut notes = source.notes().to_vec();
     let sizing = match (sizing, &source) {
         (Some(sizing), Source::Pictures(_)) => Some(sizing),
@@ -103,6 +105,19 @@ fn find_sized(
     };
     let reading = reading.decided(source.format(), sizing);
     Ok(Found { place: Place::Source(Box::new(source)), sizing, decoding, reading, notes })
+}
+
+/// Checks that columns are named only where there are any.
+fn check_columns(columns: &[String], format: Format) -> Result<(), TrainError> {
+    if columns.is_empty() || matches!(format, Format::Table | Format::Parquet) {
+        return Ok(());
+    }
+    let reason = format!(
+        "only tables and Parquet files have columns, and these data have the format `{}`: leave out `{}` (--columns)",
+        format.name(),
+        columns.join(",")
+    );
+    Err(TrainError::Config { reason })
 }
 
 /// `reading` with the size and the channels of `input` where it leaves them open, for data whose pictures have no size of
@@ -164,20 +179,28 @@ impl Found {
         let mut notes = self.notes.clone();
         let origin = dataset.origin();
         if origin.turned > 0 {
-            notes
-                .push(format!("{} pictures turned upright, as their EXIF data say", origin.turned));
+            notes.push(match origin.turned {
+                1 => "1 picture turned upright, as its EXIF data say".to_owned(),
+                count => format!("{count} pictures turned upright, as their EXIF data say"),
+            });
         }
-        if let Some(first) = origin.skipped.first() {
-            let count = origin.skipped.len();
-            notes.push(format!(
-                "{count} files left out, which could not be read; the first is {}: {}",
-                first.file, first.reason
-            ));
-        }
+        notes.extend(left_out(&origin.skipped));
         notes.extend(origin.notes.iter().cloned());
         let (train, test) = (Arc::new(dataset), self.test()?);
         Ok(Opened { train, validation, test, reading: self.reading, notes })
     }
+}
+
+/// A line on the files that could not be read, where there are any.
+#[must_use]
+pub fn left_out(skipped: &[Skipped]) -> Option<String> {
+    let Skipped { file, reason } = skipped.first()?;
+    Some(match skipped.len() {
+        1 => format!("1 file left out, which could not be read: {file}: {reason}"),
+        count => format!(
+            "{count} files left out, which could not be read; the first is {file}: {reason}"
+        ),
+    })
 }
 
 /// Finds and opens data to learn from: see [`find`].
@@ -275,13 +298,14 @@ pub fn preprocessing(splits: &Splits) -> Preprocessing {
 /// examples and `test` examples are set aside, chosen by `seed`.
 ///
 /// # Errors
-/// [`TrainError::Data`] where there are not more than so many examples.
+/// [`TrainError::Config`] where there are not more than so many examples.
 pub fn splits(
     opened: Opened,
     validation: usize,
     test: usize,
     seed: u64,
 ) -> Result<Splits, TrainError> {
+    check_left(&opened, validation, test)?;
     let Opened { train, validation: own, test: own_test, .. } = opened;
     let (validation, test) = (HoldOut::Count(validation), HoldOut::Count(test));
     Ok(match (own, own_test) {
@@ -293,9 +317,56 @@ pub fn splits(
     })
 }
 
+/// Checks that something is left to learn from when so many examples are set aside.
+fn check_left(opened: &Opened, validation: usize, test: usize) -> Result<(), TrainError> {
+    let (mut asked, mut total) = (Vec::new(), 0_usize);
+    for (count, own, words) in [
+        (test, opened.test.is_some(), "for the test (--test)"),
+        (validation, opened.validation.is_some(), "for validation (--validation)"),
+    ] {
+        if !own && count > 0 {
+            asked.push(format!("{count} {words}"));
+            total = total.saturating_add(count);
+        }
+    }
+    let images = opened.train.len() - opened.validation.as_ref().map_or(0, ExactSizeIterator::len);
+    if total < images || total == 0 {
+        return Ok(());
+    }
+    let reason = format!(
+        "images to set aside: {}; but there are {images} in all, and some must be left to learn from",
+        asked.join(" and ")
+    );
+    Err(TrainError::Config { reason })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn something_must_be_left_to_learn_from() {
+        let opened = |validation| {
+            let labels = (0..240).map(|index| index % 2).collect();
+            let names = ["a", "b"].map(str::to_owned).to_vec();
+            let shape = ImageShape::grey(1, 1);
+            let train = Dataset::new("made up", shape, vec![7; 240], labels, names).unwrap();
+            Opened {
+                train: Arc::new(train),
+                validation,
+                test: None,
+                reading: Reading::default(),
+                notes: Vec::new(),
+            }
+        };
+        assert_eq!(splits(opened(None), 24, 215, 1).unwrap().train().len(), 1);
+        let said = splits(opened(None), 24, 239, 1).unwrap_err().to_string();
+        let words = "239 for the test (--test) and 24 for validation (--validation); but there are 240 in all";
+        assert!(said.contains(words), "{said}");
+        let said = splits(opened(Some(0..40)), 24, 200, 1).unwrap_err().to_string();
+        assert!(said.contains("200 for the test (--test); but there are 200"), "{said}");
+        assert!(splits(opened(None), usize::MAX, usize::MAX, 1).is_err());
+    }
 
     #[test]
     fn mnist_is_known_by_its_fingerprint() {

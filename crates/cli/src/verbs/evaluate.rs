@@ -3,16 +3,16 @@
 use crate::caching::CacheSettings;
 use crate::failure::{Exit, Failure};
 use crate::progress::data_watcher;
-use crate::reading::{FormatSettings, Switch, no_test_part};
+use crate::reading::{FormatSettings, Switch, no_part};
 use crate::{opened_model, output, safe_text};
 use clap::{Args, ValueEnum};
 use percept::data::sources::Reading;
-use percept::data::{Decoding, Part};
+use percept::data::{Decoding, Part, Splits};
 use percept::eval::render;
 use percept::eval::report::Report;
 use percept::train::config::Config;
 use percept::train::session::LoadedModel;
-use percept::train::sources;
+use percept::train::sources::{self, Opened};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Split::Test)]
     split: Split,
     /// Threads at work; 0 means one per processor
-    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
+    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true, value_parser = crate::threads::parse)]
     threads: usize,
     /// Show each image twice, as it is and mirrored left to right, and take the mean of the two logits: better on photos, twice
     /// the time. Off by default
@@ -93,14 +93,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Tells on stderr how many files could not be read.
 fn tell_skipped(part: &Part) {
-    let skipped = &part.dataset.origin().skipped;
-    if let Some(first) = skipped.first() {
-        output::tell(&format!(
-            "{} files left out, which could not be read; the first is {}: {}\n",
-            skipped.len(),
-            safe_text::one_line(&first.file),
-            safe_text::one_line(&first.reason)
-        ));
+    if let Some(words) = sources::left_out(&part.dataset.origin().skipped) {
+        output::tell(&(safe_text::one_line(&words) + "\n"));
     }
 }
 
@@ -164,22 +158,48 @@ fn part(arguments: &Arguments, model: &LoadedModel) -> Result<Part, Failure> {
     }
     let opened = found.open()?;
     let known = opened.train.fingerprint() == model.model.provenance.data.sha256;
-    if arguments.split == Split::Test && arguments.data.is_some() && !known {
-        // Other data than the model's, without parts: all of it is new to the model.
-        return Ok(Part::whole(opened.train));
+    if arguments.data.is_some() && !known {
+        return part_of_other_data(arguments.split, data, opened);
     }
     let Some(config) = &config else {
         return Err(Failure::usage("the model does not say how its data were split")
             .hint("measure on the test part: --split test"));
     };
     let mut splits = sources::splits(opened, config.validation, config.test, config.seed)?;
-    let examples = match arguments.split {
-        Split::Train => splits.train(),
-        Split::Validation => splits.validation(),
+    match arguments.split {
+        Split::Train => Ok(of(&splits, splits.train())),
+        Split::Validation if splits.validation().is_empty() => Err(no_part(data, "validation")),
+        Split::Validation => Ok(of(&splits, splits.validation())),
         Split::Test | Split::All => {
-            let test = splits.take_test().ok_or_else(|| no_test_part(data))?;
-            return Ok(test.open()?);
+            let test = splits.take_test().ok_or_else(|| no_part(data, "test"))?;
+            Ok(test.open()?)
         }
-    };
-    Ok(Part { dataset: splits.dataset().clone(), examples: examples.to_vec() })
+    }
+}
+
+/// A part of other data than the model's, which have no parts but their own. Where they have no test part, all is new to
+/// the model.
+fn part_of_other_data(split: Split, data: &str, opened: Opened) -> Result<Part, Failure> {
+    let divided = opened.validation.is_some() || opened.test.is_some();
+    match split {
+        Split::Test | Split::All => Ok(Part::whole(opened.train)),
+        Split::Validation if opened.validation.is_none() => Err(no_own_part(data, "validation")),
+        Split::Train if !divided => Err(no_own_part(data, "training")),
+        Split::Validation | Split::Train => {
+            let splits = sources::splits(opened, 0, 0, 0)?;
+            let is_train = split == Split::Train;
+            Ok(of(&splits, if is_train { splits.train() } else { splits.validation() }))
+        }
+    }
+}
+
+fn no_own_part(data: &str, part: &str) -> Failure {
+    Failure::data(format!(
+        "`{data}` has no {part} part of its own, and it is not what the model was trained with, which percept divided"
+    ))
+    .hint("measure on all of its images: --split all")
+}
+
+fn of(splits: &Splits, examples: &[u32]) -> Part {
+    Part { dataset: splits.dataset().clone(), examples: examples.to_vec() }
 }

@@ -57,7 +57,7 @@ fn impossible_settings() {
         ("--learning-rate -1", "learning_rate"),
         ("--learning-rate nan", "learning_rate"),
         ("--clip-norm 0", "clip_norm"),
-        ("--validation 100000", "held-out"),
+        ("--validation 100000", "for validation (--validation); but there are 160"),
         ("--network nothing", "neither a preset nor a network file"),
         ("--network nothing.toml", "neither a preset nor a file"),
         ("--config nothing.toml", "nothing.toml"),

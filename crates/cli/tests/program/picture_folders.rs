@@ -61,7 +61,7 @@ fn training_decides_and_says_so() {
         "(height x width), because pictures are",
         "(--size changes it)",
         "(--fit changes it)",
-        "1 files left out, which could not be read; the first is pets/grass/notes.jpg: expected a PNG",
+        "1 file left out, which could not be read: pets/grass/notes.jpg: expected a PNG",
         "63 images to learn from, 9 for validation, 3 classes",
         "mirrored in every second epoch, reflection beyond the edges",
     ] {
@@ -239,11 +239,11 @@ fn settings_that_do_not_fit_are_usage() {
         |words: &str| program::line(folder.path(), &format!("train --data {words} -q --out run"));
     assert_eq!(train("pets --size 0x9").code, 2);
     train("mnist --size 20").refused(2, &["leave out format, columns, size, fit and colour"]);
-    train("pets --format npz").refused(3, &["no data set recognised in `pets`"]);
+    train("pets --format npz").refused(3, &["`pets` holds no data of the format `npz`"]);
     train("pets --format jpeg").refused(2, &["folders"]);
     train("pets/grass")
         .refused(3, &["31 pictures", "but no class folders", "what to do: put the pictures"]);
-    train("pets --test 90").refused(2, &["held-out"]);
+    train("pets --test 90").refused(2, &["90 for the test (--test)"]);
 }
 
 #[test]
@@ -290,4 +290,111 @@ fn what_is_wrong_with_data_is_found() {
     assert_eq!((&json["leaks"], &json["parts"][1]["images"]), (&2.into(), &4.into()));
     assert_eq!(json["same"].as_array().map(Vec::len), Some(2));
     check("nowhere").refused(3, &["`nowhere` not found"]);
+}
+
+#[test]
+fn what_is_set_aside_is_said_and_must_leave_something() {
+    let folder = folder();
+    let line = "train --data pets --epochs 1 --size 8 --out run";
+    let said = program::line(folder.path(), line).well().stderr;
+    for words in [
+        "18 images are set aside for the test, 9 for validation (--test and --validation change it)",
+        "batches of 32, because there are 63 images to learn from (--batch-size changes it)",
+        "1 epoch of 2 steps",
+    ] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    let words =
+        "89 for the test (--test) and 9 for validation (--validation); but there are 90 in all";
+    program::line(folder.path(), "train --data pets --test 89 --size 8 --out other")
+        .refused(2, &[words]);
+    let few = folder.path().join("few");
+    for at in 0..2 {
+        write(&few, &format!("sky/{at}.png"), 0, at);
+        write(&few, &format!("grass/{at}.png"), 1, at);
+    }
+    let line = "train --data few --epochs 1 --size 8 --out few-run";
+    let said = program::line(folder.path(), line).well().stderr;
+    assert!(said.contains("so that nothing measures the result: 4 images"), "{said}");
+}
+
+#[test]
+fn a_part_that_is_not_there_cannot_be_measured() {
+    let folder = folder();
+    let line = "train --data pets --network mlp --epochs 1 --validation 0 --test 0 --out run -q";
+    program::line(folder.path(), line).well();
+    let refused = |rest: &str, words: &[&str]| {
+        let line = format!("evaluate run/model.safetensors {rest}");
+        program::line(folder.path(), &line).refused(3, words);
+    };
+    refused("--split validation", &["`pets` has no validation part", "--split train"]);
+    refused("--data more --split validation", &["`more` has no validation part", "--split all"]);
+    refused("--data more --split train", &["`more` has no training part", "--split all"]);
+    for (part, from) in [("train", 0), ("validation", 50)] {
+        for variant in from..from + 4 {
+            write(folder.path(), &format!("parts/{part}/tomato/{variant}.png"), 2, variant);
+            write(folder.path(), &format!("parts/{part}/grass/{variant}.png"), 1, variant);
+        }
+    }
+    for part in ["train", "validation"] {
+        let line = format!("evaluate run/model.safetensors --data parts --split {part} --json");
+        let report: serde_json::Value =
+            serde_json::from_str(&program::line(folder.path(), &line).well().stdout).expect("JSON");
+        assert_eq!(report["accuracy"]["total"], 8, "{part}");
+        // The model knows a third class, of which there is no image.
+        let absent = &report["classes"][0];
+        assert_eq!((&absent["support"], &absent["recall"]), (&0.into(), &serde_json::Value::Null));
+    }
+}
+
+#[test]
+fn pictures_of_a_pixel_can_be_learned_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (class, name) in ["dark", "light"].iter().enumerate() {
+        for variant in 0..20 {
+            let path = folder.path().join(format!("dots/{name}/{variant}.png"));
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            let level = 20 + class as u8 * 180 + variant;
+            RgbImage::from_pixel(1, 1, Rgb([level, 255 - level, 9])).save(path).expect("written");
+        }
+    }
+    let line = "train --data dots --epochs 2 --out run";
+    let said = program::line(folder.path(), line).well().stderr;
+    assert!(said.contains("size 1x1, because"), "{said}");
+    program::line(folder.path(), "train --data dots --colour off --epochs 1 --out grey").well();
+    let line = "train --data dots --network lenet --size 9 --epochs 1 --out other";
+    let words = ["9x9x3 are too small for the network lenet", "--size 10"];
+    program::line(folder.path(), line).refused(2, &words);
+}
+
+#[test]
+fn options_without_an_effect_are_refused() {
+    let folder = folder();
+    let refused = |rest: &str, words: &[&str]| {
+        let line = format!("train --data pets --network mlp --size 8 --epochs 1 --out run {rest}");
+        program::line(folder.path(), &line).refused(2, words);
+    };
+    refused("--columns a,b", &["only tables and Parquet files have columns", "`a,b` (--columns)"]);
+    refused("--erase 9", &["erase must be at most 8 pixels", "9"]);
+    refused("--threads 99999", &["--threads", "4096"]);
+    refused("--learning-rate 0", &["above 0", "nothing would be learned"]);
+    fs::write(folder.path().join("erase.toml"), "[augmentation]\nerase = 9").expect("written");
+    refused("--config erase.toml", &["erase must be at most 8 pixels"]);
+    assert!(!folder.path().join("run").exists());
+}
+
+#[test]
+fn a_preview_of_a_file_s_settings_is_what_training_would_see() {
+    let folder = folder();
+    fs::write(folder.path().join("epochs.toml"), "epochs = 3").expect("written");
+    fs::write(folder.path().join("off.toml"), "[augmentation]\ncrop = 0\nmirror = 'off'")
+        .expect("written");
+    let drawn = |rest: &str| {
+        program::line(folder.path(), &format!("data preview --data pets --out p.png {rest}"))
+            .well();
+        fs::read(folder.path().join("p.png")).expect("a picture")
+    };
+    let chosen = drawn("");
+    assert!(drawn("--config epochs.toml") == chosen);
+    assert!(drawn("--config off.toml") != chosen);
 }

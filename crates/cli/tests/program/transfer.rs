@@ -60,6 +60,37 @@ fn the_model_s_preparation_and_trunk_serve_other_classes() {
 }
 
 #[test]
+fn what_depends_on_the_data_is_chosen_for_them() {
+    let folder = folder();
+    for name in ["a", "b"] {
+        let class = folder.path().join("signs").join(name);
+        fs::create_dir_all(&class).expect("made");
+        for variant in 0..if name == "a" { 20 } else { 5 } {
+            let from = folder.path().join(format!("bars/standing/{variant}.png"));
+            fs::copy(from, class.join(format!("{variant}.png"))).expect("copied");
+        }
+    }
+    let line = "train --from old.safetensors --data signs --epochs 1 --out run";
+    let said = program::line(folder.path(), line).well().stderr;
+    for words in [
+        "classes have fewer than 20 images",
+        "5 images are set aside for the test, 2 for validation",
+        "not mirrored, because classes that are named by one character",
+        "classes are weighted by their number of images",
+        "class weights from",
+    ] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    let line = "train --from old.safetensors --data signs --epochs 1 --out other --validation 3 --test 4 --class-weights none \
+                --augmentation photos";
+    let said = program::line(folder.path(), line).well().stderr;
+    assert!(said.contains("4 images are set aside for the test, 3 for validation"), "{said}");
+    for gone in ["training images are", "class weights from"] {
+        assert!(!said.contains(gone), "{gone:?} was not chosen: {said}");
+    }
+}
+
+#[test]
 fn a_frozen_trunk_is_the_model_s() {
     let folder = folder();
     train(folder.path(), "--out run --frozen 1 -q").well();
