@@ -10,7 +10,8 @@ use percept_train::event::{EpochRecord, Event, Observer, Outcome};
 use percept_train::keep::Keep;
 use percept_train::observers::History;
 use percept_train::presets;
-use percept_train::run::Run;
+use percept_train::run::time_budget::TimeBudget;
+use percept_train::run::{Beginning, Run};
 use percept_train::session::LoadedModel;
 use percept_train::sources;
 use std::path::{Path, PathBuf};
@@ -375,6 +376,20 @@ fn a_checkpoint_goes_on_with_its_own_data_alone() {
     checkpoint.write(&stopped.checkpoint).unwrap();
     let error = Run::resume(&folder.run(), 1).unwrap_err().to_string();
     assert!(error.contains("cannot resume") && error.contains("sha256"), "{error}");
+}
+
+#[test]
+fn a_time_that_is_over_already_leaves_no_folder() {
+    let folder = Folder::new();
+    let config = config();
+    let opened = sources::open(&config.data, &config.images, 1).unwrap();
+    let total = std::time::Duration::from_secs(1);
+    let asked = std::time::Instant::now().checked_sub(2 * total).unwrap();
+    let time = Some(TimeBudget { asked, total });
+    let beginning = Beginning { time, ..Beginning::default() };
+    let error = Run::begin(config, opened, folder.run(), 1, beginning).unwrap_err();
+    assert!(error.to_string().contains("a time of 1 s is too short"), "{error}");
+    assert!(!folder.run().exists());
 }
 
 #[test]

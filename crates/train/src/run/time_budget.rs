@@ -6,6 +6,7 @@ use super::trial::Trial;
 use crate::error::TrainError;
 use crate::saved;
 use percept_data::Part;
+use std::fs;
 use std::time::{Duration, Instant};
 
 /// The fewest steps that are counted, where they take no more of the time than [`PATIENCE`].
@@ -73,8 +74,17 @@ impl Speed {
     }
 }
 
-/// Fits a run that has not begun, whose folder exists.
+/// Fits a run that has not begun, whose folder exists; where that cannot be, the folder is taken away again.
 pub(super) fn fit(run: &mut Run, budget: &TimeBudget) -> Result<(), TrainError> {
+    let fitted = try_to_fit(run, budget);
+    if fitted.is_err() {
+        // Only where nothing is in it; the error is what counts.
+        let _ = fs::remove_dir(&run.folder);
+    }
+    fitted
+}
+
+fn try_to_fit(run: &mut Run, budget: &TimeBudget) -> Result<(), TrainError> {
     let opening = budget.asked.elapsed();
     let fresh = run.engine.network().clone();
     run.config.steps = None;

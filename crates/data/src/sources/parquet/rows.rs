@@ -321,7 +321,10 @@ fn find_columns(
     let leaves = leaves(metadata);
     let schema = metadata.file_metadata().schema_descr();
     let flat = |at: usize| schema.column(at).max_rep_level() == 0;
-    let missing = |what: &str| malformed(path, what, format!("columns [{}]", leaves.join(", ")));
+    let missing = |what: &str| {
+        let found = format!("columns [{}]", leaves.join(", "));
+        Error::unfit(path.display().to_string(), what, found)
+    };
     let image_leaf = |name: &str| {
         let wanted = [format!("{name}.bytes"), name.to_owned()];
         let bytes =
