@@ -13,6 +13,10 @@ use crate::{Error, ImageShape, Loader, LoaderScratch};
 const GAP: usize = 4;
 const BACKGROUND: [u8; 3] = [236, 236, 236];
 const CAPTION: [u8; 3] = [30, 30, 30];
+/// Pixels that a letter takes on a line.
+const LETTER: usize = font::WIDTH + 1;
+/// Dots in the place of letters that there is no room for.
+const DOTS: usize = 3;
 
 /// What a sheet shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +80,8 @@ pub(crate) fn grid(title: &str, images: &[Vec<u8>], shape: ImageShape) -> RgbIma
     let columns = images.len().clamp(1, COLUMNS);
     let top = GAP + font::HEIGHT;
     let height = top + images.len().div_ceil(columns) * cell[1] + GAP;
-    let words = (title.chars().count() * (font::WIDTH + 1)).min(COLUMNS * cell[0]);
-    let mut canvas = Canvas::new((columns * cell[0]).max(words) + GAP, height);
+    let words = (font::glyphs(title).len() * LETTER).min(COLUMNS * cell[0]);
+    let mut canvas = Canvas::new((columns * cell[0]).max(words + GAP) + GAP, height);
     canvas.text(GAP, GAP, title);
     for (at, image) in images.iter().enumerate() {
         let (row, column) = (at / columns, at % columns);
@@ -122,6 +126,16 @@ fn augmented(
     pixels.iter().enumerate().map(grey).collect()
 }
 
+/// The letters of a text, or the first of them and three dots where there is room for so many only.
+fn fitting(text: &str, room: usize) -> Vec<font::Glyph> {
+    let mut glyphs = font::glyphs(text);
+    if glyphs.len() > room {
+        glyphs.truncate(room.saturating_sub(DOTS));
+        glyphs.extend([font::glyph('.'); DOTS].into_iter().take(room));
+    }
+    glyphs
+}
+
 struct Canvas(RgbImage);
 
 impl Canvas {
@@ -129,12 +143,13 @@ impl Canvas {
         Self(RgbImage::from_pixel(width as u32, height as u32, BACKGROUND.into()))
     }
 
-    /// Draws text on one line, as far as there is room.
+    /// Draws text on one line. What there is no room for is left out, with dots in its place.
     fn text(&mut self, left: usize, top: usize, text: &str) {
-        for (at, glyph) in text.chars().map(font::glyph).enumerate() {
+        let room = (self.0.width() as usize).saturating_sub(left + GAP) / LETTER;
+        for (at, glyph) in fitting(text, room).into_iter().enumerate() {
             for (y, row) in glyph.into_iter().enumerate() {
                 for x in (0..font::WIDTH).filter(|x| row >> (font::WIDTH - 1 - x) & 1 == 1) {
-                    self.set(left + at * (font::WIDTH + 1) + x, top + y, CAPTION);
+                    self.set(left + at * LETTER + x, top + y, CAPTION);
                 }
             }
         }
@@ -154,5 +169,28 @@ impl Canvas {
         if let Some(pixel) = self.0.get_pixel_mut_checked(x as u32, y as u32) {
             *pixel = colour.into();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_with_dots() {
+        assert_eq!(fitting("daisies", 7), font::glyphs("daisies"));
+        assert_eq!(fitting("daisies", 6), font::glyphs("dai..."));
+        assert_eq!(fitting("daisies", 2), font::glyphs(".."));
+        assert_eq!(fitting("daisies", 0), font::glyphs(""));
+    }
+
+    #[test]
+    fn a_long_title_stays_on_its_sheet() {
+        let shape = ImageShape::grey(8, 8);
+        let sheet = grid(&"M".repeat(120), &vec![vec![0; 64]; 3], shape);
+        assert_eq!(sheet.width() as usize, COLUMNS * (8 + GAP) + 2 * GAP);
+        let edge =
+            (0..sheet.height()).all(|y| sheet.get_pixel(sheet.width() - 1, y).0 == BACKGROUND);
+        assert!(edge, "letters at the edge");
     }
 }
