@@ -203,15 +203,48 @@ impl Decoded {
     }
 }
 
-/// An error with its causes, without the name of its file, which stands beside it.
+/// An error with its causes on one line, without the name of its file, which stands beside it. Decoders often repeat their cause in
+/// their own words: what was said already is not said again.
 pub(crate) fn reason(error: &Error, name: &str) -> String {
     let text = error.to_string();
     let rest = text.strip_prefix(&format!("`{name}`: ")).unwrap_or(&text);
-    let mut text = rest.replace(&format!(" `{name}`"), "");
+    let mut text = one_line(&rest.replace(&format!(" `{name}`"), ""));
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        let words = one_line(&error.to_string());
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
         cause = error.source();
     }
     text
+}
+
+/// A text with one space for each run of white space and control characters.
+fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `image` 0.25 and `zune-jpeg` say of a JPEG file that ends in its tables: "Format error decoding Jpeg: I/O errors Not enough
+    /// bytes, expected 162 but found 26\n", and the same again as its cause.
+    #[test]
+    fn a_reason_is_one_line_and_said_once() {
+        let own = "I/O errors Not enough bytes, expected 162 but found 26\n";
+        let decoding = image::error::DecodingError::new(image::ImageFormat::Jpeg.into(), own);
+        let source = image::ImageError::Decoding(decoding);
+        let error = Error::Decode { name: "a/b.jpg".into(), format: "JPEG".into(), source };
+        let reason = reason(&error, "a/b.jpg");
+        assert_eq!(reason.matches("Not enough bytes, expected 162 but found 26").count(), 1);
+        assert!(!reason.contains(char::is_control) && !reason.contains("a/b.jpg"), "{reason}");
+    }
+
+    #[test]
+    fn control_characters_and_runs_of_spaces_are_one_space() {
+        assert_eq!(one_line(" two\r\n\twords \u{1b}[2J and\0more\n"), "two words [2J and more");
+    }
 }
