@@ -20,9 +20,10 @@ pub fn quick(dataset: &Dataset) -> Vec<String> {
         .map(|(name, count)| format!("{name} ({count})"))
         .collect();
     if !few.is_empty() {
+        let classes = if few.len() == 1 { "class has" } else { "classes have" };
         let shown = few[..few.len().min(5)].join(", ");
         let more = if few.len() > 5 { ", ..." } else { "" };
-        lines.push(format!("{} classes have fewer than {FEW} images: {shown}{more}", few.len()));
+        lines.push(format!("{} {classes} fewer than {FEW} images: {shown}{more}", few.len()));
     }
     if let Some(ratio) = imbalance(&counts) {
         lines
@@ -30,22 +31,29 @@ pub fn quick(dataset: &Dataset) -> Vec<String> {
     }
     let (repeated, contradictions) = repeated(dataset);
     if repeated > 0 {
-        lines.push(format!("{repeated} images are the same as another"));
+        let images = images_are(repeated);
+        lines.push(format!("{repeated} {images} the same as another"));
     }
     if contradictions > 0 {
+        let have = if contradictions == 1 { "has" } else { "have" };
         lines.push(format!(
-            "{contradictions} of them have another class there: one of the two is wrong"
+            "{contradictions} of them {have} another class there: one of the two is wrong"
         ));
     }
     let channels = dataset.shape().channels;
     let blank = (0..dataset.len()).filter(|&at| is_blank(dataset.image(at), channels)).count();
     if blank > 0 {
-        lines.push(format!("{blank} images are of one colour: there is nothing to see on them"));
+        let images = images_are(blank);
+        lines.push(format!("{blank} {images} of one colour: there is nothing to see there"));
     }
     if !lines.is_empty() {
         lines.push("`percept data check` says which, and more".into());
     }
     lines
+}
+
+fn images_are(count: usize) -> &'static str {
+    if count == 1 { "image is" } else { "images are" }
 }
 
 /// How many images are the same as an earlier one, and how many of them have another class.
@@ -100,8 +108,8 @@ mod tests {
             quick(&data(&images))[1..4],
             [
                 "2 images are the same as another",
-                "1 of them have another class there: one of the two is wrong",
-                "1 images are of one colour: there is nothing to see on them",
+                "1 of them has another class there: one of the two is wrong",
+                "1 image is of one colour: there is nothing to see there",
             ]
         );
         let even =
