@@ -64,10 +64,10 @@ fn sizes_of_classes() {
     let folder = folder();
     let found = check(&folder, "").well().stdout;
     for words in [
-        "1 classes have fewer than 20 pictures to learn from",
+        "1 class has fewer than 20 pictures to learn from",
         "owl (3)",
         "the largest class has 26.7 times as many pictures as the smallest",
-        "40x32 (110)",
+        "sizes     32x40 (110) (height x width)",
         "PNG (110)",
         "colour (110)",
     ] {
@@ -77,6 +77,8 @@ fn sizes_of_classes() {
     let json = json(&folder);
     assert_eq!(json["parts"][0]["class_counts"], serde_json::json!([80, 24, 3]));
     assert_eq!(json["problems"].as_array().map(Vec::len), Some(2), "{}", json["problems"]);
+    assert_eq!(json["few"], serde_json::json!([{ "name": "owl", "count": 3 }]));
+    assert_eq!(json["imbalance"], 80.0 / 3.0);
     // Problems end with 3 where somebody asks for it, and only then.
     check(&folder, "--strict")
         .refused(3, &["2 kinds of problems", "without --strict this is no error"]);
@@ -126,9 +128,9 @@ fn duplicates_and_leaks() {
     assert_eq!(
         same,
         [
+            ["test/cat/leak.png", "train/cat/09.png"],
             ["train/cat/07.png", "train/cat/again.bmp"],
             ["train/cat/08.png", "train/dog/wrong.png"],
-            ["test/cat/leak.png", "train/cat/09.png"],
         ]
     );
     let pairs = json["nearly_same"].as_array().expect("pairs").iter();
@@ -137,16 +139,25 @@ fn duplicates_and_leaks() {
     assert_eq!(
         near,
         [
+            ["test/cat/saved.jpg", "train/cat/22.png"],
             ["train/cat/20.png", "train/cat/brighter.png"],
             ["train/cat/21.png", "train/cat/smaller.png"],
-            ["test/cat/saved.jpg", "train/cat/22.png"],
         ]
     );
     assert_eq!((&json["leaks"], &json["contradictions"]), (&2.into(), &1.into()));
+    let [leak, near] = &json["leaked"].as_array().expect("leaks")[..] else { panic!("not two") };
+    assert_eq!(
+        (&leak["leaked"]["name"], &leak["from"]["name"], &leak["same"]),
+        (&"set/test/cat/leak.png".into(), &"set/train/cat/09.png".into(), &true.into())
+    );
+    assert_eq!((&near["leaked"]["part"], &near["same"]), (&"test".into(), &false.into()));
+    assert_eq!(names(&json["contradicting"][0]), ["train/cat/08.png", "train/dog/wrong.png"]);
     let told = check(&folder, "").well().stdout;
     for words in [
-        "2 pictures outside the first part are in an earlier part too",
-        "1 groups of the same or nearly the same pictures have different classes",
+        "2 pictures outside the first part are in an earlier part too, the same or nearly: the result there will be flattered\n  \
+         set/test/cat/leak.png (test, cat) = set/train/cat/09.png (training, cat)\n  \
+         set/test/cat/saved.jpg (test, cat) ~ set/train/cat/22.png (training, cat)\n",
+        "1 group of the same or nearly the same pictures has different classes\n  set/train/cat/08.png (training, cat) = set/train/dog/wrong.png (training, dog)\n",
         "3 groups of the same pictures",
         "set/train/cat/08.png (training, cat) = set/train/dog/wrong.png (training, dog)",
         "3 pairs of nearly the same pictures",
@@ -154,6 +165,28 @@ fn duplicates_and_leaks() {
     ] {
         assert!(told.contains(words), "no {words:?} in {told}");
     }
+}
+
+/// Of a large group a few are named: of each part and class one before others.
+#[test]
+fn a_large_group_is_cut_short() {
+    let folder = folder();
+    let set = folder.path().join("set");
+    for copy in 0..1200 {
+        save(
+            &set,
+            &format!("train/cat/copy-{copy:04}.png"),
+            GrayImage::from_pixel(3, 2, Luma([9])),
+        );
+    }
+    save(&set, "test/dog/copy.png", GrayImage::from_pixel(3, 2, Luma([9])));
+    let told = check(&folder, "").well().stdout;
+    let group = "set/train/cat/copy-0000.png (training, cat) = set/test/dog/copy.png (test, dog) = \
+                 set/train/cat/copy-0001.png (training, cat) = set/train/cat/copy-0002.png (training, cat) = \
+                 set/train/cat/copy-0003.png (training, cat) and 1,196 more\n";
+    assert!(told.contains(&format!("1 group of the same pictures\n  {group}")), "{told}");
+    assert!(told.lines().all(|line| line.len() < 300), "{told}");
+    assert_eq!(json(&folder)["same"][0].as_array().map(Vec::len), Some(1201));
 }
 
 #[test]
@@ -177,11 +210,11 @@ fn pictures_that_are_out_of_the_ordinary() {
     fs::write(set.join("train/dog/text.jpg"), "words").expect("written");
     let found = check(&folder, "").well().stdout;
     for words in [
-        "1 files cannot be read; training leaves them out\n  set/train/dog/text.jpg: expected a PNG",
-        "1 pictures are nearly blank\n  set/train/cat/white.png (training, cat)",
-        "1 pictures are very dark\n  set/train/cat/night.png (training, cat)",
-        "turned    1 by their EXIF data; they are read upright",
-        "40x32 (112)",
+        "1 file cannot be read; training leaves it out\n  set/train/dog/text.jpg: expected a PNG",
+        "1 picture is nearly blank\n  set/train/cat/white.png (training, cat)",
+        "1 picture is very dark\n  set/train/cat/night.png (training, cat)",
+        "turned    1 by EXIF data; it is read upright",
+        "32x40 (112)",
         "JPEG (1)",
         "grey (1)",
         "grey 16 bit (1)",
@@ -191,11 +224,11 @@ fn pictures_that_are_out_of_the_ordinary() {
     }
     let json = json(&folder);
     assert_eq!(
-        (&json["turned"], &json["unreadable"][0]["file"]),
-        (&1.into(), &"set/train/dog/text.jpg".into())
+        (&json["turned"], &json["turned_files"][0]["name"], &json["unreadable"][0]["file"]),
+        (&1.into(), &"set/train/dog/turned.jpg".into(), &"set/train/dog/text.jpg".into())
     );
     let upright =
-        json["sizes"].as_array().expect("sizes").iter().any(|size| size["name"] == "32x40");
+        json["sizes"].as_array().expect("sizes").iter().any(|size| size["name"] == "40x32");
     assert!(upright, "{}", json["sizes"]);
 }
 

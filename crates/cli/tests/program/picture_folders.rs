@@ -272,13 +272,13 @@ fn what_is_wrong_with_data_is_found() {
         .expect("written");
     let found = check("set --sheets sheets").well();
     for words in [
-        "1 files cannot be read",
+        "1 file cannot be read",
         "set/test/tomato/c.jpg: expected a PNG",
         "2 pictures outside the first part are in an earlier part too",
         "set/train/grass/3.png (training, grass) = set/test/grass/a.png (test, grass)",
-        "1 pictures are nearly blank",
-        "1 pictures are very dark",
-        "3 others",
+        "1 picture is nearly blank",
+        "1 picture is very dark",
+        "3 others (height x width)",
     ] {
         assert!(found.stdout.contains(words), "no {words:?} in {}", found.stdout);
     }

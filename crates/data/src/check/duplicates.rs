@@ -1,37 +1,57 @@
 //! Pictures that are the same, or nearly.
 //!
 //! Near duplicates are found by their difference hash (dHash, 64 bits; Krawetz 2013): candidates differ in at most seven bits.
-//! They are confirmed when their 12x12 colour copies, each channel without its mean, correlate by at least 0.96. So a picture that was
-//! saved again, made smaller, moved by a little, brightened or tinted is found; one that was turned or mirrored is not.
+//! They are confirmed when their 12x12 colour copies, each channel without its mean, correlate much more than pictures of this set do.
+//! So a picture that was saved again, made smaller, brightened or tinted is found; one that was turned or mirrored is not.
 //!
-//! In some sets all pictures are alike: digits, garments, faces of one person. There the bound rises until at most one pair for a
-//! hundred pictures is left, for more would be what the set is like rather than what is wrong with it. Pictures with hardly any
-//! steps between bright and dark have no such hash and are left out. See `docs/decisions/near-duplicates.md` for what was measured.
+//! In some sets all pictures are alike: digits, garments, X-rays, faces of one person. So each picture is held against a sample of the
+//! set, and a pair counts when the two are at least eight times as near to each other (by one minus the correlation) as either is to the
+//! third nearest of the sample. A pair's bound depends on what the set is like, not on how many pairs there are: more copies are never
+//! fewer findings. Pictures with hardly any steps between bright and dark have no such hash and are left out. See
+//! `docs/decisions/near-duplicates.md` for what was measured.
 
 use std::collections::HashMap;
 
 use super::look::{Look, SMALL};
+use crate::{Decoding, Doing};
 
 /// Bits in which the hashes of near duplicates may differ.
 const MOST_BITS: u32 = 7;
 /// Width of the pieces of a hash: of four pieces, one at least differs by no more than a bit where seven bits differ.
 const PIECE: u32 = 16;
-/// The least correlation of the small copies, and what it rises to where there are too many pairs.
-const CORRELATIONS: [f32; 6] = [0.96, 0.97, 0.98, 0.985, 0.99, 0.995];
-/// For so many pictures there may be one pair.
-const PICTURES_A_PAIR: usize = 100;
-/// So many pairs there may be in any set.
-const FEW_PAIRS: usize = 10;
+/// The least correlation of the small copies of near duplicates in any set.
+const LEAST_CORRELATION: f64 = 0.96;
+/// From this correlation on two pictures count in any set, however alike its pictures are.
+const CERTAIN: f64 = 0.995;
+/// Near duplicates are at most this share as far from each other as from the [`ORDINARY`]-th nearest of the sample.
+const NEARER: f64 = 0.125;
+/// The third nearest, so that two copies in the sample do not pass for what the set is like.
+const ORDINARY: usize = 3;
+/// One of so many pictures is in the sample, within these limits.
+const PICTURES_A_SAMPLE: usize = 8;
+const SAMPLE: [usize; 2] = [200, 1000];
 /// The least number of steps between bright and dark, of 64, that makes a hash mean something.
 const TELLING: u8 = 48;
 /// The least contrast of a picture that is not blank, in grey levels.
 pub(super) const CONTRAST: u8 = 12;
 /// With how many others a picture's hash is compared that have the same piece, or one with a certain bit flipped; how many of those
-/// within reach have their copies compared, the nearest first; and how many pairs are kept. In a set of a million pictures that all
-/// look alike, not all pairs can be.
+/// within reach have their copies compared, the nearest first; and how many pairs are kept, the most alike. In a set of a million
+/// pictures that all look alike, not all pairs can be.
 const MOST_COMPARED: usize = 1000;
 const MOST_CORRELATED: usize = 32;
 const MOST_KEPT: usize = 8;
+
+/// What was found of pictures that are nearly the same.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Near {
+    /// Pairs, by index.
+    pub pairs: Vec<(usize, usize)>,
+    /// Further pairs that look alike, but no more than pictures of this set do.
+    pub ordinary: usize,
+}
+
+/// Two pictures and the correlation of their small copies.
+type Alike = (usize, usize, f64);
 
 /// Groups of pictures that are the same, by index, each of two or more, in the order of their first.
 pub(super) fn exact(looks: &[&Look]) -> Vec<Vec<usize>> {
@@ -46,43 +66,52 @@ pub(super) fn exact(looks: &[&Look]) -> Vec<Vec<usize>> {
 }
 
 /// Pairs of pictures that are nearly the same but not the same; of each group of the same, only the first counts.
-pub(super) fn near(looks: &[&Look], same: &[Vec<usize>]) -> Vec<(usize, usize)> {
+pub(super) fn near(looks: &[&Look], same: &[Vec<usize>], threads: usize) -> Near {
     let mut counts = vec![true; looks.len()];
     same.iter().flat_map(|group| &group[1..]).for_each(|&at| counts[at] = false);
     let telling = |at: &usize| counts[*at] && looks[*at].telling >= TELLING;
     let telling: Vec<usize> = (0..looks.len()).filter(telling).collect();
-    let alike = alike(looks, &telling);
-    let most = (looks.len() / PICTURES_A_PAIR).max(FEW_PAIRS);
-    let count =
-        |bound: f32| alike.iter().filter(|(_, _, correlation)| *correlation >= bound).count();
-    let highest = CORRELATIONS[CORRELATIONS.len() - 1];
-    let bound = CORRELATIONS.into_iter().find(|&bound| count(bound) <= most).unwrap_or(highest);
-    let near = alike.into_iter().filter(|(_, _, correlation)| *correlation >= bound);
-    near.map(|(a, b, _)| (a, b)).collect()
+    let copies: Vec<Copy<'_>> = looks.iter().map(|look| Copy::new(&look.small)).collect();
+    let decoding = Decoding::from(threads);
+    let alike = alike(looks, &copies, &telling, &decoding);
+    let bounds = bounds(&copies, &telling, &alike, &decoding);
+    let found = alike.iter().zip(bounds).filter(|((_, _, found), bound)| found >= bound);
+    let pairs: Vec<(usize, usize)> = found.map(|(&(a, b, _), _)| (a, b)).collect();
+    Near { ordinary: alike.len() - pairs.len(), pairs }
 }
 
 /// Pairs of these pictures whose hashes are near and whose copies correlate by at least the lowest bound, in order.
-fn alike(looks: &[&Look], telling: &[usize]) -> Vec<(usize, usize, f32)> {
+fn alike(
+    looks: &[&Look],
+    copies: &[Copy<'_>],
+    telling: &[usize],
+    decoding: &Decoding,
+) -> Vec<Alike> {
     let mut pairs = Vec::new();
     for shift in (0..u64::BITS).step_by(PIECE as usize) {
         let piece = |at: usize| (looks[at].difference >> shift) as u16;
         let mut groups: HashMap<u16, Vec<usize>> = HashMap::new();
         telling.iter().for_each(|&at| groups.entry(piece(at)).or_default().push(at));
-        for &a in telling {
+        let found = decoding.map(Doing::Looking, telling, |&a| {
             let flips = std::iter::once(0).chain((0..PIECE).map(|bit| 1u16 << bit));
             let sharing = flips.filter_map(|flip| groups.get(&(piece(a) ^ flip)));
-            let near = sharing.flat_map(|group| nearest(looks, a, group));
-            let mut near: Vec<(u32, usize)> = near.collect();
-            near.sort_unstable();
-            let correlated = near
-                .into_iter()
-                .take(MOST_CORRELATED)
-                .map(|(_, b)| (a, b, correlation(&looks[a].small, &looks[b].small)));
-            pairs.extend(correlated.filter(|pair| pair.2 >= CORRELATIONS[0]).take(MOST_KEPT));
-        }
+            most_alike(copies, a, sharing.flat_map(|group| nearest(looks, a, group)).collect())
+        });
+        pairs.extend(found.into_iter().flatten());
         pairs.sort_unstable_by_key(|&(a, b, _)| (a, b));
         pairs.dedup_by_key(|&mut (a, b, _)| (a, b));
     }
+    pairs
+}
+
+/// Of some pictures with near hashes, those that are the most alike to `a`.
+fn most_alike(copies: &[Copy<'_>], a: usize, mut near: Vec<(u32, usize)>) -> Vec<Alike> {
+    near.sort_unstable();
+    near.truncate(MOST_CORRELATED);
+    let pairs = near.into_iter().map(|(_, b)| (a, b, copies[a].correlation(&copies[b])));
+    let mut pairs: Vec<Alike> = pairs.filter(|pair| pair.2 >= LEAST_CORRELATION).collect();
+    pairs.sort_by(|a, b| b.2.total_cmp(&a.2));
+    pairs.truncate(MOST_KEPT);
     pairs
 }
 
@@ -94,27 +123,79 @@ fn nearest(looks: &[&Look], a: usize, group: &[usize]) -> impl Iterator<Item = (
     others.filter(|(bits, _)| *bits <= MOST_BITS)
 }
 
-/// Pearson's correlation of two small copies, each channel without its mean.
-fn correlation(a: &[u8; SMALL * SMALL * 3], b: &[u8; SMALL * SMALL * 3]) -> f32 {
-    let (mut together, mut of_a, mut of_b) = (0.0, 0.0, 0.0);
-    let mean = |copy: &[u8], channel: usize| {
-        let values = copy[channel..].iter().step_by(3).map(|&value| u32::from(value));
-        values.sum::<u32>() as f32 / (SMALL * SMALL) as f32
+/// The correlation from which on each pair counts, by what its two pictures have in common with the set.
+fn bounds(
+    copies: &[Copy<'_>],
+    telling: &[usize],
+    pairs: &[Alike],
+    decoding: &Decoding,
+) -> Vec<f64> {
+    let [least, most] = SAMPLE;
+    let count = (telling.len() / PICTURES_A_SAMPLE).clamp(least, most);
+    let sample: Vec<usize> =
+        telling.iter().copied().step_by(telling.len().div_ceil(count).max(1)).collect();
+    let mut paired: Vec<usize> = pairs.iter().flat_map(|&(a, b, _)| [a, b]).collect();
+    paired.sort_unstable();
+    paired.dedup();
+    let ordinary = decoding.map(Doing::Looking, &paired, |&at| ordinary(copies, at, &sample));
+    let ordinary: HashMap<usize, f64> = paired.into_iter().zip(ordinary).collect();
+    let bound = |&(a, b, _): &Alike| {
+        let distance = (1.0 - ordinary[&a]).min(1.0 - ordinary[&b]);
+        (1.0 - NEARER * distance).clamp(LEAST_CORRELATION, CERTAIN)
     };
-    for channel in 0..3 {
-        let (mean_a, mean_b) = (mean(a, channel), mean(b, channel));
-        for (&a, &b) in a[channel..].iter().zip(&b[channel..]).step_by(3) {
-            let (a, b) = (f32::from(a) - mean_a, f32::from(b) - mean_b);
-            together += a * b;
-            of_a += a * a;
-            of_b += b * b;
-        }
+    pairs.iter().map(bound).collect()
+}
+
+/// By how much a picture correlates with the third nearest of a sample; by nothing where there are not so many.
+fn ordinary(copies: &[Copy<'_>], at: usize, sample: &[usize]) -> f64 {
+    let others = sample.iter().filter(|&&other| other != at);
+    let mut all: Vec<f64> = others.map(|&other| copies[at].correlation(&copies[other])).collect();
+    if all.len() < ORDINARY {
+        return 0.0;
     }
-    together / (of_a * of_b).sqrt().max(f32::MIN_POSITIVE)
+    *all.select_nth_unstable_by(ORDINARY - 1, |a, b| b.total_cmp(a)).1
+}
+
+/// Pixels of a channel of a small copy.
+const AREA: f64 = (SMALL * SMALL) as f64;
+
+/// A small copy with the sums that its correlations need.
+struct Copy<'a> {
+    pixels: &'a [u8; SMALL * SMALL * 3],
+    /// The sum of each channel.
+    sums: [f64; 3],
+    /// The sum of squares, each channel without its mean.
+    spread: f64,
+}
+
+impl<'a> Copy<'a> {
+    fn new(pixels: &'a [u8; SMALL * SMALL * 3]) -> Self {
+        let sum = |channel: usize| {
+            pixels[channel..].iter().step_by(3).map(|&level| f64::from(level)).sum()
+        };
+        let mut copy = Self { pixels, sums: [0, 1, 2].map(sum), spread: 0.0 };
+        copy.spread = copy.product(&copy);
+        copy
+    }
+
+    /// Pearson's correlation of two small copies, each channel without its mean; 0 where one has nothing but its mean.
+    fn correlation(&self, other: &Self) -> f64 {
+        self.product(other) / (self.spread * other.spread).sqrt().max(f64::MIN_POSITIVE)
+    }
+
+    /// The sum of products, each channel without its mean: sum(a b) - sum(a) sum(b) / area.
+    fn product(&self, other: &Self) -> f64 {
+        let both = self.pixels.iter().zip(other.pixels);
+        let whole: u32 = both.map(|(&a, &b)| u32::from(a) * u32::from(b)).sum();
+        let means: f64 = self.sums.iter().zip(other.sums).map(|(a, b)| a * b / AREA).sum();
+        f64::from(whole) - means
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::{ImageShape, Picture, StoredPicture};
     use percept_kernels::random::{Draws, Purpose};
@@ -122,6 +203,8 @@ mod tests {
     #[test]
     fn correlation_by_hand() {
         let (mut a, mut b) = ([7; SMALL * SMALL * 3], [90; SMALL * SMALL * 3]);
+        let correlation =
+            |a: &[u8; 432], b: &[u8; 432]| Copy::new(a).correlation(&Copy::new(b)) as f32;
         assert_eq!(correlation(&a, &b), 0.0);
         // Two pixels of one channel leave the mean: deviations of 144 values, (d, e) from (0, 0), multiply to
         // d1 e1 + d2 e2 - (d1 + d2)(e1 + e2) / 144.
@@ -148,7 +231,7 @@ mod tests {
 
     fn near_of(looks: &[Look]) -> Vec<(usize, usize)> {
         let looks: Vec<&Look> = looks.iter().collect();
-        near(&looks, &exact(&looks))
+        near(&looks, &exact(&looks), 2).pairs
     }
 
     #[test]
@@ -164,16 +247,41 @@ mod tests {
         assert_eq!(near_of(&looks), [(7, 50), (9, 51)]);
     }
 
-    /// What all pictures of a set have in common makes none of them a duplicate.
+    /// Pictures of one kind: the same blocks, and others of a tenth of their contrast.
+    fn of_a_kind(seed: u64) -> Look {
+        let mut draws = Draws::new(seed, Purpose::Test, 0, 0);
+        let noise: Vec<u8> = (0..9 * 8).map(|_| draws.below(24) as u8).collect();
+        let at = Cell::new(0);
+        look(3, |level| {
+            let pixel = at.replace(at.get() + 1);
+            level + noise[pixel / 36 / 4 * 9 + pixel % 36 / 4]
+        })
+    }
+
+    /// What all pictures of a set have in common makes none of them a duplicate; a copy of one is one.
     #[test]
-    fn in_a_set_of_like_pictures_the_bound_rises() {
-        let noisy =
-            |at: u8| move |level: u8| level + (level.wrapping_mul(at.wrapping_mul(29)) % 24);
-        let looks: Vec<Look> = (1..60).map(|at| look(3, noisy(at))).collect();
+    fn in_a_set_of_like_pictures_only_copies_count() {
+        let mut looks: Vec<Look> = (0..60).map(of_a_kind).collect();
         let all: Vec<&Look> = looks.iter().collect();
-        let (alike, pairs) = (alike(&all, &Vec::from_iter(0..looks.len())), near_of(&looks));
-        println!("{} alike, {} pairs", alike.len(), pairs.len());
-        assert!(alike.len() > 10 * pairs.len() && alike.len() <= 4 * MOST_KEPT * looks.len());
+        let found = near(&all, &[], 2);
+        assert!(found.pairs.is_empty() && found.ordinary > 60, "{found:?}");
+        for at in 0..10 {
+            let mut copy = looks[at].clone();
+            copy.exact = [at as u64; 2];
+            copy.small.iter_mut().step_by(7).for_each(|level| *level += 1);
+            looks.push(copy);
+        }
+        assert_eq!(near_of(&looks), (0..10).map(|at| (at, 60 + at)).collect::<Vec<_>>());
+    }
+
+    /// Ten of a hundred pictures are there again, or all of them: so many pairs are found.
+    #[test]
+    fn more_copies_are_more_findings() {
+        for copies in [1, 10, 50, 100] {
+            let mut looks: Vec<Look> = (0..100).map(|seed| look(seed, |level| level)).collect();
+            looks.extend((0..copies).map(|seed| look(seed, |level| level / 2 + 60)));
+            assert_eq!(near_of(&looks).len(), copies as usize);
+        }
     }
 
     /// Whatever seven bits differ, the pair is found.
@@ -194,7 +302,8 @@ mod tests {
         far.difference ^= 0xff00_0000;
         looks.push(far);
         let looks: Vec<&Look> = looks.iter().collect();
-        let pairs = alike(&looks, &[0, 1, 2, 3, 4, 5]);
+        let copies: Vec<Copy<'_>> = looks.iter().map(|look| Copy::new(&look.small)).collect();
+        let pairs = alike(&looks, &copies, &[0, 1, 2, 3, 4, 5], &1.into());
         let with_first: Vec<usize> =
             pairs.iter().filter(|pair| pair.0 == 0).map(|pair| pair.1).collect();
         assert_eq!(with_first, [1, 2, 3, 4]);

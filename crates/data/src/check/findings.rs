@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 
 use super::Part;
-use super::duplicates::{self, CONTRAST};
+use super::duplicates::{self, CONTRAST, Near};
 use super::look::Look;
 use crate::Skipped;
 
@@ -25,7 +25,7 @@ pub struct Findings {
     pub parts: Vec<PartFindings>,
     /// Files that cannot be read.
     pub unreadable: Vec<Skipped>,
-    /// Sizes (width x height), the most frequent first.
+    /// Sizes (height x width), the most frequent first.
     pub sizes: Vec<Counted>,
     /// File formats.
     pub formats: Vec<Counted>,
@@ -33,14 +33,26 @@ pub struct Findings {
     pub modes: Vec<Counted>,
     /// Pictures that their EXIF data turn or mirror.
     pub turned: usize,
-    /// Groups of pictures that are the same.
+    /// Which these are.
+    pub turned_files: Vec<Example>,
+    /// Groups of pictures that are the same; those that are in several parts come first.
     pub same: Vec<Vec<Example>>,
-    /// Pairs of pictures that are nearly the same.
+    /// Pairs of pictures that are nearly the same; those that are in two parts come first.
     pub nearly_same: Vec<Pair>,
+    /// Further pairs that look alike, but no more than pictures of this set do as a rule: these are none of the findings.
+    pub ordinarily_alike: usize,
     /// Pictures that are in more than one part: the same or nearly. What is learned from one is measured on the other.
     pub leaks: usize,
+    /// Each of these, with one that it is the same as, or nearly, in an earlier part.
+    pub leaked: Vec<Leak>,
     /// Groups or pairs whose pictures have different classes.
     pub contradictions: usize,
+    /// Which these are.
+    pub contradicting: Vec<Vec<Example>>,
+    /// Classes with few pictures to learn from, with their number.
+    pub few: Vec<Counted>,
+    /// How many times as many pictures to learn from the largest class has as the smallest, where that is much.
+    pub imbalance: Option<f64>,
     /// Pictures on which there is next to nothing to see.
     pub blank: Vec<Example>,
     /// Pictures that are very dark.
@@ -78,6 +90,17 @@ pub struct Pair {
     pub b: Example,
 }
 
+/// A picture that is in an earlier part as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Leak {
+    /// The picture.
+    pub leaked: Example,
+    /// The one in the earlier part.
+    pub from: Example,
+    /// Whether the two are the same, not only nearly.
+    pub same: bool,
+}
+
 /// Something and how often it occurs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Counted {
@@ -102,6 +125,18 @@ impl All<'_> {
         Example { name: name.to_owned(), part, class }
     }
 
+    fn group(&self, group: &[usize]) -> Vec<Example> {
+        group.iter().map(|&at| self.example(at)).collect()
+    }
+
+    fn in_several_parts(&self, group: &[usize]) -> bool {
+        group.iter().any(|&at| self.names[at].1 != self.names[group[0]].1)
+    }
+
+    fn contradicts(&self, group: &[usize]) -> bool {
+        group.iter().any(|&at| self.looks[at].label != self.looks[group[0]].label)
+    }
+
     fn those(&self, is: impl Fn(&Look) -> bool) -> Vec<Example> {
         let found = (0..self.looks.len()).filter(|&at| is(self.looks[at]));
         found.map(|at| self.example(at)).collect()
@@ -118,54 +153,52 @@ impl All<'_> {
 }
 
 impl Findings {
-    pub(super) fn new(parts: &[Part], class_names: Vec<String>) -> Self {
+    pub(super) fn new(parts: &[Part], class_names: Vec<String>, threads: usize) -> Self {
         let looks = parts.iter().flat_map(|part| &part.looks).collect();
         let names =
             parts.iter().flat_map(|part| part.names.iter().map(|name| (name.as_str(), part.name)));
         let all = All { looks, names: names.collect(), class_names: &class_names };
-        let same = duplicates::exact(&all.looks);
-        let near = duplicates::near(&all.looks, &same);
-        let groups = || same.iter().cloned().chain(near.iter().map(|&(a, b)| vec![a, b]));
-        let contradicts = |group: &Vec<usize>| {
-            group.iter().any(|&at| all.looks[at].label != all.looks[group[0]].label)
-        };
+        let mut same = duplicates::exact(&all.looks);
+        let Near { pairs, ordinary } = duplicates::near(&all.looks, &same, threads);
+        let mut near: Vec<Vec<usize>> = pairs.into_iter().map(|(a, b)| vec![a, b]).collect();
+        same.sort_by_key(|group| !all.in_several_parts(group));
+        near.sort_by_key(|pair| !all.in_several_parts(pair));
+        let leaked = leaks(&all, &same, &near);
+        let contradicting = same.iter().chain(&near).filter(|group| all.contradicts(group));
+        let contradicting: Vec<_> = contradicting.map(|group| all.group(group)).collect();
+        let parts_found: Vec<PartFindings> =
+            parts.iter().map(|part| PartFindings::of(part, class_names.len())).collect();
+        let counts = parts_found.first().map_or(&[][..], |part| &part.class_counts);
+        let pair = |pair: &Vec<usize>| Pair { a: all.example(pair[0]), b: all.example(pair[1]) };
+        let turned_files = all.those(|look| look.turned);
         Self {
-            parts: parts.iter().map(|part| PartFindings::of(part, class_names.len())).collect(),
             unreadable: parts.iter().flat_map(|part| part.unreadable.clone()).collect(),
-            sizes: all.counted(|look| format!("{}x{}", look.width, look.height)),
+            sizes: all.counted(|look| format!("{}x{}", look.height, look.width)),
             formats: all.counted(|look| look.format.to_owned()),
             modes: all.counted(|look| look.mode.to_owned()),
-            turned: all.looks.iter().filter(|look| look.turned).count(),
-            same: same
-                .iter()
-                .map(|group| group.iter().map(|&at| all.example(at)).collect())
-                .collect(),
-            nearly_same: near
-                .iter()
-                .map(|&(a, b)| Pair { a: all.example(a), b: all.example(b) })
-                .collect(),
-            leaks: leaks(groups(), &all),
-            contradictions: groups().filter(contradicts).count(),
+            turned: turned_files.len(),
+            turned_files,
+            same: same.iter().map(|group| all.group(group)).collect(),
+            nearly_same: near.iter().map(pair).collect(),
+            ordinarily_alike: ordinary,
+            leaks: leaked.len(),
+            leaked,
+            contradictions: contradicting.len(),
+            contradicting,
+            few: few(&class_names, counts),
+            imbalance: imbalance(counts),
             blank: all.those(|look| look.bright - look.dark < CONTRAST),
             dark: all.those(|look| look.bright < DARK && look.bright - look.dark >= CONTRAST),
+            parts: parts_found,
             class_names,
         }
     }
+}
 
-    /// Classes with few training images, with their number.
-    #[must_use]
-    pub fn few(&self) -> Vec<Counted> {
-        let Some(part) = self.parts.first() else { return Vec::new() };
-        let classes = self.class_names.iter().zip(&part.class_counts);
-        let few = classes.filter(|(_, count)| **count < FEW);
-        few.map(|(name, count)| Counted { name: name.clone(), count: *count }).collect()
-    }
-
-    /// How many times as many images the largest class has as the smallest, where that is much.
-    #[must_use]
-    pub fn imbalance(&self) -> Option<f64> {
-        imbalance(&self.parts.first()?.class_counts)
-    }
+/// Classes with few images, with their number.
+fn few(names: &[String], counts: &[usize]) -> Vec<Counted> {
+    let few = names.iter().zip(counts).filter(|(_, count)| **count < FEW);
+    few.map(|(name, count)| Counted { name: name.clone(), count: *count }).collect()
 }
 
 /// See [`Findings::imbalance`].
@@ -175,15 +208,23 @@ pub(super) fn imbalance(counts: &[usize]) -> Option<f64> {
     (ratio > UNBALANCED).then_some(ratio)
 }
 
-/// The number of pictures outside the first part that are in an earlier part as well.
-fn leaks(groups: impl Iterator<Item = Vec<usize>>, all: &All<'_>) -> usize {
-    let mut leaked = HashSet::new();
-    for group in groups {
+/// The pictures that are in an earlier part as well, each once.
+fn leaks(all: &All<'_>, same: &[Vec<usize>], near: &[Vec<usize>]) -> Vec<Leak> {
+    let mut seen = HashSet::new();
+    let mut leaks = Vec::new();
+    let groups = same.iter().map(|group| (group, true));
+    for (group, same) in groups.chain(near.iter().map(|pair| (pair, false))) {
         // Indices ascend with the parts: the first is in the earliest.
-        let first = group.iter().copied().min().map(|at| all.names[at].1);
-        leaked.extend(group.into_iter().filter(|&at| Some(all.names[at].1) != first));
+        let from = group[0];
+        let elsewhere = group.iter().filter(|&&at| all.names[at].1 != all.names[from].1);
+        let new = elsewhere.filter(|&&at| seen.insert(at));
+        leaks.extend(new.map(|&at| Leak {
+            leaked: all.example(at),
+            from: all.example(from),
+            same,
+        }));
     }
-    leaked.len()
+    leaks
 }
 
 impl PartFindings {
