@@ -67,7 +67,7 @@ fn sizes_of_classes() {
         "1 class has fewer than 20 pictures to learn from",
         "owl (3)",
         "the largest class has 26.7 times as many pictures as the smallest",
-        "sizes     32x40 (110) (height x width)",
+        "sizes     32x40 (110), height x width",
         "PNG (110)",
         "colour (110)",
     ] {

@@ -278,7 +278,7 @@ fn what_is_wrong_with_data_is_found() {
         "set/train/grass/3.png (training, grass) = set/test/grass/a.png (test, grass)",
         "1 picture is nearly blank",
         "1 picture is very dark",
-        "3 others (height x width)",
+        "3 others, height x width",
     ] {
         assert!(found.stdout.contains(words), "no {words:?} in {}", found.stdout);
     }

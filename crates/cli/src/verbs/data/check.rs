@@ -209,7 +209,7 @@ fn text(arguments: &Check, findings: &Findings, notes: &[String], problems: &[Pr
     };
     line("data", &arguments.data);
     notes.iter().for_each(|note| line("", note));
-    line("sizes", &format!("{} (height x width)", counted(&findings.sizes)));
+    line("sizes", &format!("{}, height x width", counted(&findings.sizes)));
     line("formats", &counted(&findings.formats));
     line("pixels", &counted(&findings.modes));
     if findings.turned > 0 {
