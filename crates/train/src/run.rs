@@ -139,11 +139,8 @@ impl Run {
         let start = beginning.model.map_or(Start::Fresh, Start::Model);
         let mut run = Self::prepare(config, opened, folder, threads, start)?;
         make_folder(&run.folder)?;
-        let run_folder = run.folder.clone();
         if let Some(budget) = &beginning.time {
-            // A time that is too short leaves nothing behind that would be in the way of the next attempt.
-            time_budget::fit(&mut run, budget)
-                .inspect_err(|_| drop(fs::remove_dir(&run_folder)))?;
+            time_budget::fit(&mut run, budget)?;
         }
         let text = run.config.to_toml()?;
         percept_model::atomic::replace(&run.folder.join("config.toml"), |file| {

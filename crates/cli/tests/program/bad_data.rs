@@ -38,7 +38,7 @@ fn no_classes_and_labels_that_do_not_match() {
         bytes[8..].fill(0);
         bytes
     })
-    .refused(2, &["has 3 outputs", "1 classes"]);
+    .refused(3, &["expected images of at least two classes, found only `0`"]);
 }
 
 #[test]

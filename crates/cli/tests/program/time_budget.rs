@@ -58,11 +58,3 @@ fn what_is_no_time_is_refused() {
     train("--time soon").refused(2, &["`90s`, `5m` or `1h30m`"]);
     train("--time 5m --epochs 3").refused(2, &["--epochs"]);
 }
-
-#[test]
-fn a_time_that_is_too_short_leaves_no_folder() {
-    let folder = sample::folder();
-    let line = "train --config small.toml --time 1ms --out run";
-    program::line(folder.path(), line).refused(2, &["too short"]);
-    assert!(!folder.path().join("run").exists());
-}
