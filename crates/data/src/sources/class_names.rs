@@ -28,11 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<String>, Error> {
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
     if let Some(empty) = names.iter().position(String::is_empty) {
         let found = format!("nothing in line {}", empty + 1);
-        return Err(Error::malformed(
-            path.display().to_string(),
-            "a class name in each line",
-            found,
-        ));
+        return Err(Error::unfit(path.display().to_string(), "a class name in each line", found));
     }
     check_names(path, &names)?;
     Ok(names)
@@ -86,7 +82,7 @@ pub(super) fn of_labels(
     let most = images.max(ALWAYS_ALLOWED);
     match usize::try_from(largest + 1) {
         Ok(count) if count <= most => Ok(numbers(count)),
-        _ => Err(Error::malformed(
+        _ => Err(Error::unfit(
             path.display().to_string(),
             "labels that count the classes from 0, and not many more classes than images",
             format!("the label {largest} among those of {images} images"),
