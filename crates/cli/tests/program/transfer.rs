@@ -73,7 +73,7 @@ fn what_depends_on_the_data_is_chosen_for_them() {
     let line = "train --from old.safetensors --data signs --epochs 1 --out run";
     let said = program::line(folder.path(), line).well().stderr;
     for words in [
-        "classes have fewer than 20 images",
+        "1 class has fewer than 20 images: b (5)",
         "5 images are set aside for the test, 2 for validation",
         "not mirrored, because classes that are named by one character",
         "classes are weighted by their number of images",
