@@ -158,7 +158,7 @@ fn labels_beyond_the_names_are_refused() {
     let reading = Reading::default();
     let message = sources::recognise(folder.path(), &reading).unwrap_err().to_string();
     assert!(
-        message.contains("has classes that are not expected (2): expected [a, b], found [2]"),
+        message.contains("has classes that are not expected (2): expected [a, b], found [2, a, b]"),
         "{message}"
     );
 }
