@@ -69,7 +69,7 @@ fn the_second_run_takes_pixels_from_the_cache() {
     );
     let json: serde_json::Value = serde_json::from_str(&look("--json").stdout).expect("JSON");
     assert_eq!((&json["files"][0]["images"], &json["bytes"]), (&40.into(), &bytes.len().into()));
-    assert_eq!(look("--clear").stdout, "removed 1 files with 1 MiB\n");
+    assert_eq!(look("--clear").stdout, "removed 1 file with 1 MiB\n");
     assert_eq!(cached(&kept), Vec::<PathBuf>::new());
 }
 

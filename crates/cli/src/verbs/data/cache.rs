@@ -2,7 +2,7 @@
 
 use crate::caching::CacheSettings;
 use crate::failure::{Exit, Failure};
-use crate::number::{grouped, time};
+use crate::number::{counted, grouped, time};
 use crate::text_table::{self, Side};
 use crate::{output, safe_text};
 use clap::Args;
@@ -53,7 +53,10 @@ fn clear(cache: &PixelCache, as_json: bool) -> Result<(), Failure> {
     })?;
     match as_json {
         true => output::print_json(&json!({ "removed_files": files, "removed_bytes": bytes })),
-        false => output::print(&format!("removed {files} files with {}\n", mib(bytes))),
+        false => {
+            let files = counted(files as u64, "file");
+            output::print(&format!("removed {files} with {}\n", mib(bytes)))
+        }
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) struct Check {
     #[arg(long)]
     strict: bool,
     /// Threads at work; 0 means one per processor
-    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true)]
+    #[arg(long, default_value_t = 0, value_name = "N", hide_default_value = true, value_parser = crate::threads::parse)]
     threads: usize,
     /// Print JSON, with everything that was found
     #[arg(long)]
