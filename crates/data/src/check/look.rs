@@ -1,8 +1,8 @@
 //! What is kept of a picture that was looked at.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::in_colour;
 use crate::resize::resize;
 use crate::{ImageShape, Picture, StoredPicture};
 
@@ -36,10 +36,12 @@ pub(super) struct Look {
 impl Look {
     pub(super) fn at(stored: &StoredPicture, label: u32) -> Self {
         let picture = &stored.picture;
-        let grey = picture.to_grey();
-        let ImageShape { height, width, .. } = picture.shape();
-        let colour = in_colour(picture);
-        let small = resize(colour.pixels(), colour.shape(), SMALL, SMALL);
+        let ImageShape { height, width, channels } = picture.shape();
+        let grey = match channels {
+            1 => Cow::Borrowed(picture),
+            _ => Cow::Owned(picture.to_grey()),
+        };
+        let small = resize(picture.pixels(), picture.shape(), SMALL, SMALL);
         let (difference, telling) = difference(&grey);
         let (dark, bright) = range(grey.pixels());
         Self {
@@ -52,7 +54,8 @@ impl Look {
             exact: exact(picture),
             difference,
             telling,
-            small: std::array::from_fn(|at| small[at].round() as u8),
+            // A grey picture has three equal channels.
+            small: std::array::from_fn(|at| small[at * channels / 3].round() as u8),
             dark,
             bright,
         }
@@ -61,16 +64,21 @@ impl Look {
 
 /// Two hashes over different beginnings. `DefaultHasher` has fixed keys: the same pixels have the same hash in any run.
 fn exact(picture: &Picture) -> [u64; 2] {
-    // A grey picture stored in colour is the same picture.
-    let colour = in_colour(picture);
-    let mut hash = DefaultHasher::new();
-    colour.shape().hash(&mut hash);
-    hash.write(colour.pixels());
+    let shape = picture.shape();
+    let (mut hash, mut again) = (DefaultHasher::new(), DefaultHasher::new());
+    ImageShape { channels: 3, ..shape }.hash(&mut hash);
+    again.write_u64(0x9e37_79b9_7f4a_7c15);
+    for row in picture.pixels().chunks(shape.width * shape.channels) {
+        // A grey picture stored in colour is the same picture.
+        let row = match shape.channels {
+            3 => Cow::Borrowed(row),
+            _ => Cow::Owned(row.iter().flat_map(|&grey| [grey; 3]).collect()),
+        };
+        hash.write(&row);
+        again.write(&row);
+    }
     let first = hash.finish();
     hash.write_u64(first);
-    let mut again = DefaultHasher::new();
-    again.write_u64(0x9e37_79b9_7f4a_7c15);
-    again.write(colour.pixels());
     [hash.finish(), again.finish()]
 }
 

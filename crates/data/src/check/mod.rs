@@ -8,7 +8,6 @@ mod look;
 mod quick;
 mod sheet;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::sources::{Listing, Source};
@@ -114,14 +113,6 @@ fn part_of(name: &'static str, decoding: &Decoding, data: &Dataset, examples: Ra
     let (looks, names) =
         looks.into_iter().zip(names).filter_map(|(look, name)| Some((look?, name))).unzip();
     Part { name, looks, names, unreadable: Vec::new() }
-}
-
-/// A picture in colour, whatever it was.
-fn in_colour(picture: &Picture) -> Cow<'_, Picture> {
-    match picture.shape().channels {
-        3 => Cow::Borrowed(picture),
-        _ => Cow::Owned(picture.to_colour()),
-    }
 }
 
 #[cfg(test)]

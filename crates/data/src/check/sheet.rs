@@ -2,7 +2,6 @@
 
 use image::RgbImage;
 
-use super::in_colour;
 use crate::contact_sheet;
 use crate::sources::{Entry, Source};
 use crate::{Decoding, Doing, Error, Fit, ImageShape, Picture, Sizing};
@@ -66,7 +65,7 @@ pub fn class_sheets(
     let sheets = dataset.class_names().iter().zip(&classes).map(|(name, examples)| {
         let image = |&at: &usize| {
             let picture = Picture::new(dataset.shape(), dataset.image(at).to_vec()).ok()?;
-            sizing.prepare(&in_colour(&picture)).ok()
+            sizing.prepare(&picture).ok()
         };
         sheet(name, evenly(examples, count).filter_map(image).collect())
     });
