@@ -20,7 +20,8 @@ pub fn copies(dataset: &Dataset, examples: &[u32], part: &Part) -> usize {
     images.filter(|image| is_known(image)).count()
 }
 
-fn hash(image: &[u8]) -> u64 {
+/// A hash of an image; images with the same one have to be compared.
+pub(super) fn hash(image: &[u8]) -> u64 {
     let mut hash = DefaultHasher::new();
     hash.write(image);
     hash.finish()

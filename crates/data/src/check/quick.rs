@@ -1,8 +1,8 @@
 //! The quick form: what can be said of images in memory, without looking at their files.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
 
+use super::copies::hash;
 use super::findings::{FEW, imbalance};
 use crate::Dataset;
 
@@ -61,9 +61,7 @@ fn repeated(dataset: &Dataset) -> (usize, usize) {
     let mut seen: HashMap<u64, Vec<usize>> = HashMap::with_capacity(dataset.len());
     let (mut repeated, mut contradictions) = (0, 0);
     for at in 0..dataset.len() {
-        let mut hash = DefaultHasher::new();
-        hash.write(dataset.image(at));
-        let alike = seen.entry(hash.finish()).or_default();
+        let alike = seen.entry(hash(dataset.image(at))).or_default();
         match alike.iter().find(|&&other| dataset.image(other) == dataset.image(at)) {
             Some(&other) => {
                 repeated += 1;
